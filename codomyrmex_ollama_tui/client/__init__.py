@@ -1,0 +1,1 @@
+"""The one pipe to a server that speaks Ollama's API."""

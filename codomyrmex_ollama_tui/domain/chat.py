@@ -1,0 +1,138 @@
+"""What is asked of a model and what it answers, as the chat and generate endpoints have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from codomyrmex_ollama_tui.domain.models import NOTHING, Extra
+
+Role = Literal["system", "user", "assistant", "tool"]
+Think = bool | Literal["low", "medium", "high", "max"]
+KeepAlive = float | str
+"""Seconds, or a Go duration ("10m"); negative is for ever, 0 unloads after the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function call that a model asks for."""
+
+    name: str
+    arguments: Mapping[str, object]
+    id: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat. `images` are base64 texts without a `data:` prefix."""
+
+    role: str
+    content: str = ""
+    thinking: str = ""
+    images: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """`POST /api/chat`. A field that is None is not sent, so that the server's own default stands.
+
+    Attributes:
+        options: Ollama option names, e.g. {"temperature": 0.2, "num_ctx": 8192}.
+        format: "json", or a JSON schema.
+        truncate: False: an error instead of silently dropping the oldest messages (from 0.12.6).
+        shift: False: stop with "length" instead of silently dropping the oldest tokens (from 0.12.6).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    options: Mapping[str, object] = field(default_factory=dict)
+    format: str | Mapping[str, object] | None = None
+    keep_alive: KeepAlive | None = None
+    think: Think | None = None
+    tools: tuple[Mapping[str, object], ...] = ()
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """`POST /api/generate`. A field that is None is not sent. An empty prompt would load the model: see `load`."""
+
+    model: str
+    prompt: str
+    system: str | None = None
+    template: str | None = None
+    suffix: str | None = None
+    context: tuple[int, ...] | None = None
+    raw: bool | None = None
+    images: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+    format: str | Mapping[str, object] | None = None
+    keep_alive: KeepAlive | None = None
+    think: Think | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The figures of an answer's last line. Durations in nanoseconds, counts in tokens; None where absent.
+
+    `eval_count` includes the end token; `eval_duration` leaves out the first token (CONTRACT §5.10).
+    """
+
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_count: int | None = None
+    eval_duration: int | None = None
+
+    @property
+    def eval_rate(self) -> float | None:
+        """Tokens per second while generating, as Ollama's own tools have it: eval_count / eval_duration."""
+        if not self.eval_count or not self.eval_duration:
+            return None
+        return self.eval_count / (self.eval_duration / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPiece:
+    """What one line of a streaming answer brings (a line is not a token).
+
+    Attributes:
+        at: when its bytes arrived, in seconds of a monotonic clock.
+    """
+
+    text: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[Mapping[str, object], ...] = ()
+    at: float = 0.0
+    extra: Extra = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """The last line of an answer; whatever text it carries has been handed over as an `AnswerPiece` before it.
+
+    Attributes:
+        done_reason: "stop", "length", "load", "unload", or a word not known yet; "" where absent.
+        context: all tokens of prompt and answer (generate only).
+    """
+
+    model: str
+    done_reason: str
+    counters: Counters
+    context: tuple[int, ...] = ()
+    at: float = 0.0
+    extra: Extra = NOTHING

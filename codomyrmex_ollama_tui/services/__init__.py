@@ -1,0 +1,1 @@
+"""The work itself: async, without a terminal, as generators of frozen events."""

@@ -1,0 +1,1 @@
+"""The pieces that screens are made of: they get values and post facts."""

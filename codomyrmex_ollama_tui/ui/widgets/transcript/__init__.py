@@ -1,0 +1,1 @@
+"""A conversation, drawn as it streams."""
