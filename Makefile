@@ -1,0 +1,63 @@
+# Two commands are all the set-up: `make run` and `make test`. Needs Python 3.11 or newer and a package index.
+# Every path is relative, so the clone may lie in a folder with spaces in its name.
+
+PYTHON = .venv/bin/python
+ARGS =
+
+.PHONY: help run test check format pictures bench-startup bench-stream bench-size setup clean
+
+help:
+	@echo 'make run [ARGS="--host URL …"]   start the program'
+	@echo 'make test [ARGS="-k word …"]     run the tests'
+	@echo 'make check                       style, types, and which part may import which'
+	@echo 'make format                      put the code into its style'
+	@echo 'make pictures                    draw screenshots/*.svg from the running program'
+	@echo 'make bench-startup               start-up time and idle memory beside a bare Textual program'
+	@echo 'make bench-stream                cost of a streaming answer beside Textual'"'"'s own Markdown'
+	@echo 'make bench-size                  installed size of the core'
+	@echo 'make setup                       install again (after adding a system library, say)'
+	@echo 'make clean                       remove .venv and what tests leave behind'
+
+run: .venv/.installed-run
+	@$(PYTHON) -m codomyrmex_ollama_tui $(ARGS)
+
+# Models that tests fetch stay in .cache, so that only the first run downloads them.
+test: .venv/.installed-dev
+	@COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest $(ARGS)
+
+check: .venv/.installed-dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict
+	.venv/bin/lint-imports
+
+format: .venv/.installed-dev
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+pictures: .venv/.installed-dev
+	$(PYTHON) scripts/pictures.py
+
+bench-startup: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.startup
+	$(PYTHON) -m benchmarks.probe.measure startup
+
+bench-stream: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.probe.measure stream 400 50
+	$(PYTHON) -m benchmarks.probe.measure stream 4000 300
+
+bench-size: .venv/.installed-run
+	$(PYTHON) -m benchmarks.install_size
+
+setup:
+	@rm -f .venv/.installed-run .venv/.installed-dev
+	@$(MAKE) --no-print-directory .venv/.installed-run
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache snapshot_report.html
+
+.venv/.installed-run: pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh run
+
+.venv/.installed-dev: .venv/.installed-run
+	@sh scripts/setup.sh dev
