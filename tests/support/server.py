@@ -30,7 +30,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-
 LIMIT: Final = 10.0  # seconds a test waits for what must come
 
 
