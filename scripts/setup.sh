@@ -55,6 +55,8 @@ why_not() {
     esac
 }
 
+forget_engine() { "$venv/bin/python" -m pip uninstall --quiet --yes xllamacpp >>"$log" 2>&1 || give_up; }
+
 install_run() {
     if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         find_python
@@ -70,9 +72,10 @@ install_run() {
         pip_install --upgrade 'pip>=25.1' || give_up
     if ! pip_install --editable '.[embedded]'; then
         pip_install --editable . || give_up
+        forget_engine
         say "Installed without the embedded engine: xllamacpp has no wheel that fits this machine ($log has pip's words)."
     elif ! words=$("$venv/bin/python" -c 'import xllamacpp' 2>&1); then
-        "$venv/bin/python" -m pip uninstall --quiet --yes xllamacpp >>"$log" 2>&1 || give_up
+        forget_engine
         reason=$(why_not "$(printf '%s' "$words" | tail -n 1)")
         say "Installed without the embedded engine: xllamacpp cannot be started here ($reason)."
     fi
