@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
+from typing import NoReturn
+
+
+class _Nothing(Mapping[str, object]):
+    """The mapping without entries. Hashable, unlike `MappingProxyType` before Python 3.12: a dataclass default must be."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> NoReturn:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
 
 Extra = Mapping[str, object]
-NOTHING: Extra = MappingProxyType({})
+NOTHING: Extra = _Nothing()
 
 
 @dataclass(frozen=True, slots=True)
