@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 class _Nothing(Mapping[str, object]):
-    """The mapping without entries. Hashable, unlike `MappingProxyType` before Python 3.12: a dataclass default must be."""
+    """The mapping without entries; hashable, as a dataclass default must be (`MappingProxyType` is not before 3.12)."""
 
     __slots__ = ()
 
