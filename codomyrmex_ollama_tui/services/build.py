@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.services.chat import ChatService
 from codomyrmex_ollama_tui.services.models import ModelsService
 from codomyrmex_ollama_tui.services.pulls import PullQueue
-from codomyrmex_ollama_tui.services.server import Origin, ServerService
+from codomyrmex_ollama_tui.services.server import ClientSettings, Origin, ServerService
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.client.address import Address
@@ -38,6 +38,7 @@ def build_services(
     origin: Origin,
     launcher: Launcher,
     now: Callable[[], datetime],
+    client_settings: ClientSettings | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Services:
     """Builds the services; nothing is asked, started or imported from the client's side yet.
@@ -48,5 +49,7 @@ def build_services(
         launcher: what may be started in its place and how.
         now: the time of day, with its zone.
     """
-    server = ServerService(address, origin, launcher, clock=clock)
-    return Services(server, ModelsService(server, PullQueue(server, clock=clock)), ChatService(server, now=now, clock=clock))
+    server = ServerService(address, origin, launcher, client_settings, clock=clock)
+    return Services(
+        server, ModelsService(server, PullQueue(server, clock=clock)), ChatService(server, now=now, clock=clock)
+    )

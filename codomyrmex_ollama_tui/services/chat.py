@@ -17,6 +17,9 @@ from codomyrmex_ollama_tui.domain.text import one_line
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.server import ServerService
 
+TITLE_LENGTH = 60
+"""Characters of a conversation's title, which is the beginning of its first question."""
+
 TurnStatus = Literal["complete", "stopped", "failed", "unfinished", "streaming"]
 
 
@@ -65,7 +68,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Conversation:
-    """Turns with one model at a time; `title` is the first line of the first question, "" before it."""
+    """Turns with one model at a time; `title` is the beginning of the first question, "" before it."""
 
     id: str
     title: str
@@ -119,16 +122,23 @@ class ChatService:
     def __init__(
         self, server: ServerService, *, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        raise NotImplementedError
+        """`clock` is the one that the client stamps the pieces of an answer with."""
+        self._server = server
+        self._now = now
+        self._clock = clock
+        self._numbers = count(1)
+        self._conversations: list[Conversation] = []
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
         """All conversations of this run, oldest first."""
-        raise NotImplementedError
+        return tuple(self._conversations)
 
     def new_conversation(self, model: str) -> Conversation:
         """Begins an empty conversation."""
-        raise NotImplementedError
+        conversation = Conversation(f"conversation-{next(self._numbers)}", "", model)
+        self._conversations.append(conversation)
+        return conversation
 
     async def ask(
         self,
@@ -143,10 +153,108 @@ class ChatService:
         """Puts the question, then yields its answer: Asked, Thought and Said as they come, Finished or Failed last.
 
         Closing the generator, or cancelling the task that reads it, stops the model; what had come stays in the
-        conversation as "stopped". Errors of the server are the event Failed, never an exception.
+        conversation as "stopped". Errors of the server are the event Failed, never an exception. Without room in the
+        context the answer fails or ends with "length"; nothing of the conversation is dropped silently.
 
         Raises:
             ValueError: the text is blank, or an answer is still streaming in this conversation.
         """
-        raise NotImplementedError
-        yield
+        if not text.strip():
+            raise ValueError("there is nothing to send: the text is blank")
+        if any(turn.status == "streaming" for turn in conversation.turns):
+            raise ValueError("an answer is still being written in this conversation")
+        asked_at = self._now()
+        question = Turn(self._turn_id(), "user", text, asked_at=asked_at)
+        answer = Turn(self._turn_id(), "assistant", model=conversation.model, status="streaming", asked_at=asked_at)
+        conversation.turns += [question, answer]
+        conversation.title = conversation.title or one_line(text, TITLE_LENGTH)
+        request = ChatRequest(
+            conversation.model,
+            messages_of(conversation, system),
+            options=options or {},
+            think=think,
+            keep_alive=keep_alive,
+            truncate=False,
+            shift=False,
+        )
+        try:
+            yield Asked(question, answer)
+            async with aclosing(self._answer(request, answer)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if answer.status == "streaming":
+                answer.status = "stopped"
+
+    async def _answer(self, request: ChatRequest, answer: Turn) -> AsyncGenerator[ChatEvent, None]:
+        sent_at = self._clock()
+        first_at: float | None = None
+        end: AnswerEnd | None = None
+        error: OllamaError | None = None
+        try:
+            client = await self._server.client()
+            sent_at = self._clock()
+            with self._server.busy():
+                async with aclosing(client.chat(request)) as items:
+                    async for item in items:
+                        self._server.heard()
+                        if first_at is None:
+                            first_at = item.at
+                        if isinstance(item, AnswerEnd):
+                            end = item
+                            continue
+                        if item.thinking:
+                            answer.thinking += item.thinking
+                            yield Thought(item.thinking)
+                        if item.text:
+                            answer.text += item.text
+                            yield Said(item.text)
+        except OllamaError as raised:
+            error = raised
+            if isinstance(error, ServerUnreachable | StreamCut):
+                self._server.doubt()
+        finally:
+            answer.answer = _facts(end, sent_at, first_at, self._clock())
+        if error is None and end is None:
+            error = StreamUnfinished("the answer ended without its last line")
+        if error is None:
+            answer.status = "complete"
+            yield Finished(answer)
+            return
+        answer.status = "unfinished" if isinstance(error, StreamUnfinished) else "failed"
+        answer.words = one_line(str(error), 400)
+        yield Failed(answer, answer.words)
+
+    def _turn_id(self) -> str:
+        return f"turn-{next(self._numbers)}"
+
+
+def messages_of(conversation: Conversation, system: str = "") -> tuple[Message, ...]:
+    """What the model is sent: a question that brought nothing is left out, thinking is never sent back."""
+    messages = [Message("system", system)] if system else []
+    turns = conversation.turns
+    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        if turn.role == "user":
+            answered = following is None or following.text or following.status == "streaming"
+            if answered or following.role != "assistant":
+                messages.append(Message("user", turn.text))
+        elif turn.text:
+            messages.append(Message(turn.role, turn.text))
+    return tuple(messages)
+
+
+def _facts(end: AnswerEnd | None, sent_at: float, first_at: float | None, now: float) -> AnswerFacts:
+    ttft = None if first_at is None else max(0.0, first_at - sent_at)
+    if end is None:
+        return AnswerFacts(ttft=ttft, total=now - sent_at)
+    counters = end.counters
+    counts = (counters.prompt_eval_count, counters.eval_count)
+    return AnswerFacts(
+        tokens=counters.eval_count,
+        eval_rate=counters.eval_rate,
+        ttft=ttft,
+        total=max(0.0, end.at - sent_at),
+        done_reason=one_line(end.done_reason),
+        load_s=None if counters.load_duration is None else counters.load_duration / 1e9,
+        context_used=None if counts == (None, None) else sum(number or 0 for number in counts),
+    )

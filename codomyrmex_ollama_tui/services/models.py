@@ -30,23 +30,23 @@ class ModelsService:
 
     async def list_models(self) -> tuple[ModelSummary, ...]:
         """The models on the server's disk, newest first (`GET /api/tags`)."""
-        raise NotImplementedError
+        return await (await self._server.client()).list_models()
 
     async def running(self) -> tuple[RunningModel, ...]:
         """The models in memory (`GET /api/ps`, at most 1 s)."""
-        raise NotImplementedError
+        return await (await self._server.client()).running(timeout=RUNNING_TIMEOUT)
 
     async def details(self, name: str) -> ModelInfo:
         """All that is known of one model (`POST /api/show`)."""
-        raise NotImplementedError
+        return await (await self._server.client()).show(name)
 
     async def delete(self, name: str) -> None:
         """Removes a model from the server's disk (`DELETE /api/delete`)."""
-        raise NotImplementedError
+        await (await self._server.client()).delete(name)
 
     async def unload(self, name: str) -> None:
         """Takes a model out of memory (`POST /api/generate` with keep_alive 0)."""
-        raise NotImplementedError
+        await (await self._server.client()).unload(name)
 
 
 def near_names(name: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -4,51 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, ServerUnreachable, StreamCut
-from codomyrmex_ollama_tui.domain.models import Progress
+from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.tally import LayerState, PullPhase, Tally
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.server import ServerService
 
-SPEED_WINDOW = 10.0
-"""Seconds over which the speed of a pull is measured."""
-STALL_AFTER = 15.0
-"""Seconds without a new byte after which a download counts as stalled."""
+__all__ = ["LayerState", "PullPhase", "PullQueue", "PullState"]
 
+log = logging.getLogger(__name__)
 
-class PullPhase(StrEnum):
-    """Where a pull stands."""
-
-    QUEUED = "queued"
-    PREPARING = "preparing"
-    DOWNLOADING = "downloading"
-    VERIFYING = "verifying"
-    WRITING = "writing"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def over(self) -> bool:
-        """Nothing more will come unless it is tried again."""
-        return self in (PullPhase.DONE, PullPhase.FAILED, PullPhase.CANCELLED)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerState:
-    """One layer of a model: bytes fetched of bytes known. `completed` never goes down within one try."""
-
-    digest: str
-    completed: int
-    total: int
+TICK = 1.0
+"""Seconds between states while nothing comes from the server, so that speed and stall are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +59,18 @@ class PullQueue:
     """Pulls in the order they were added, one at a time. Its methods are called on the event loop."""
 
     def __init__(self, server: ServerService, *, clock: Callable[[], float] = time.monotonic) -> None:
-        raise NotImplementedError
+        self._server = server
+        self._clock = clock
+        self._states: dict[str, PullState] = {}
+        self._waiting: list[str] = []
+        self._running: tuple[str, asyncio.Task[None]] | None = None
+        self._listeners: list[Callable[[PullState], None]] = []
+        self._closed = False
 
     @property
     def states(self) -> tuple[PullState, ...]:
         """All pulls of this run in the order they were added, those that are over included until dismissed."""
-        raise NotImplementedError
+        return tuple(self._states.values())
 
     def add(self, name: str) -> PullState:
         """Queues a pull, or joins the one of the same model (one that is over is queued again).
@@ -96,24 +78,141 @@ class PullQueue:
         Raises:
             ValueError: no model can have that name; one sentence says why.
         """
-        raise NotImplementedError
+        key, shown = _key(name)
+        state = self._states.get(key)
+        if state is None or state.phase.over:
+            self._states.pop(key, None)  # to the end of the list
+            state = PullState(shown)
+            self._waiting.append(key)
+            self._publish(key, state)
+            self._next()
+        return self._states[key]
 
     def cancel(self, name: str) -> None:
         """Takes a pull from the queue or closes its connection; the server keeps or drops the partial as it likes."""
-        raise NotImplementedError
+        key, _ = _key(name)
+        state = self._states.get(key)
+        if state is None or state.phase.over:
+            return
+        if key in self._waiting:
+            self._waiting.remove(key)
+        elif self._running is not None and self._running[0] == key:
+            self._running[1].cancel()
+        self._publish(key, replace(state, phase=PullPhase.CANCELLED, speed=None, eta=None, stalled=False))
 
     def retry(self, name: str) -> None:
         """Queues a failed or cancelled pull again; its figures begin anew."""
-        raise NotImplementedError
+        if _key(name)[0] in self._states:
+            self.add(name)
 
     def dismiss(self, name: str) -> None:
         """Forgets a pull that is over."""
-        raise NotImplementedError
+        key, _ = _key(name)
+        if key in self._states and self._states[key].phase.over:
+            del self._states[key]
 
     def listen(self, callback: Callable[[PullState], None]) -> Callable[[], None]:
         """Calls `callback` on the loop with every new state of every pull. Returns what unsubscribes."""
-        raise NotImplementedError
+        self._listeners.append(callback)
+
+        def unsubscribe() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(callback)
+
+        return unsubscribe
 
     async def aclose(self) -> None:
         """Closes the running pull and ends."""
-        raise NotImplementedError
+        self._closed = True
+        self._listeners.clear()
+        if self._running is not None:
+            self._running[1].cancel()
+            await asyncio.wait([self._running[1]])
+
+    def _next(self) -> None:
+        if self._running is not None or not self._waiting or self._closed:
+            return
+        key = self._waiting.pop(0)
+        task = asyncio.get_running_loop().create_task(self._pull(key), name=f"pull {key}")
+        self._running = (key, task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a pull ended by a mistake of ours", exc_info=error)
+        self._next()
+
+    async def _pull(self, key: str) -> None:
+        name = self._states[key].name
+        tally = Tally(self._clock())
+        self._tell(key, tally, "waiting for the server")
+        ticking = asyncio.get_running_loop().create_task(self._tick(key, tally))
+        try:
+            client = await self._server.client()
+            with self._server.busy():
+                async with aclosing(client.pull(name)) as lines:
+                    async for progress in lines:
+                        self._server.heard()
+                        tally.add(progress, self._clock())
+                        self._tell(key, tally)
+        except OllamaError as error:
+            if self._being_cancelled():
+                return
+            if isinstance(error, ServerUnreachable | StreamCut):
+                self._server.doubt()
+            words = one_line(str(error), 400)
+            if isinstance(error, ModelNotFound):
+                words = f"there is no model {name} to pull ({one_line(error.words)})"
+            failed = replace(self._states[key], phase=PullPhase.FAILED, error=words)
+            self._publish(key, replace(failed, speed=None, eta=None, stalled=False))
+        else:
+            tally.phase = PullPhase.DONE
+            self._tell(key, tally)
+        finally:
+            ticking.cancel()
+
+    async def _tick(self, key: str, tally: Tally) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._tell(key, tally)
+
+    def _tell(self, key: str, tally: Tally, status: str | None = None) -> None:
+        state = self._states.get(key)
+        if state is None or state.phase.over or self._being_cancelled():
+            return
+        now = self._clock()
+        speed = None if tally.phase is PullPhase.DONE else tally.speed(now)
+        told = PullState(
+            name=state.name,
+            phase=tally.phase,
+            completed=tally.completed,
+            total=tally.total,
+            layers=tally.layers,
+            speed=speed,
+            eta=tally.eta(speed),
+            stalled=tally.stalled(now),
+            status=tally.status or status or state.status,
+        )
+        if told != state:
+            self._publish(key, told)
+
+    def _being_cancelled(self) -> bool:
+        """The connection is just being closed; the state may already be that of the next try."""
+        return self._running is not None and self._running[1].cancelling() > 0
+
+    def _publish(self, key: str, state: PullState) -> None:
+        self._states[key] = state
+        for listener in tuple(self._listeners):
+            try:
+                listener(state)
+            except Exception:  # a screen's mistake must not end a download
+                log.exception("a listener to the pulls")
+
+
+def _key(name: str) -> tuple[str, str]:
+    """What two names of one model have in common, and the name as it is shown."""
+    parsed = parse_name(name)
+    if parsed is None:
+        raise ValueError(problem_with_name(name) or f"no model can be called {one_line(name, 80)!r}")
+    return parsed.full.casefold(), parsed.short

@@ -8,72 +8,32 @@ import importlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.client.address import Address, parse_address
-from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
+from codomyrmex_ollama_tui.domain.errors import ServerUnreachable
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.launch import Launcher, read_engine_report
+from codomyrmex_ollama_tui.services.pipe import Check, Pipe
+from codomyrmex_ollama_tui.services.state import ClientSettings, Kind, Origin, ServerPhase, ServerState, Way
 
 if TYPE_CHECKING:  # httpx is behind it: not before the first frame
     from codomyrmex_ollama_tui.client.ollama import OllamaClient
-    from codomyrmex_ollama_tui.services.launch import Launcher
+    from codomyrmex_ollama_tui.services.child import Child
+
+__all__ = ["ClientSettings", "Kind", "Origin", "ServerPhase", "ServerService", "ServerState", "Way"]
 
 log = logging.getLogger(__name__)
 
-Origin = Literal["flag", "environment", "file", "default"]
-Kind = Literal["ollama", "embedded", "none"]
-
-
-class ServerPhase(StrEnum):
-    """Where the server stands."""
-
-    STARTING = "starting"
-    READY = "ready"
-    LOST = "lost"
-    RESTARTING = "restarting"
-    ABSENT = "absent"
-
-
-class Way(StrEnum):
-    """What a person can do when no server answers."""
-
-    RETRY = "retry"
-    """ask the same address again now: `retry_now()`"""
-    HOST = "host"
-    """name a server elsewhere: `use_host(text)`"""
-    EMBEDDED = "embedded"
-    """use the engine that comes with the program: `use_embedded()`"""
-    INSTALL = "install"
-    """install Ollama, or the `embedded` extra: words only"""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState:
-    """What is known of the server at one moment.
-
-    Attributes:
-        label: "127.0.0.1:11434", for people.
-        version: as `/api/version` says it; "" while nobody answered yet.
-        engine: what the embedded engine says of itself; "" for a real Ollama.
-        origin: where the address came from.
-        ours: this program started it and will stop it.
-        words: one clean sentence of what is wrong or going on; "" when ready.
-        retry_in: seconds until the next try, counted from the moment of this state; None when none is planned.
-        ways: what a person can do now; empty unless lost or absent.
-    """
-
-    phase: ServerPhase
-    label: str
-    version: str = ""
-    engine: str = ""
-    origin: Origin = "default"
-    ours: bool = False
-    kind: Kind = "none"
-    words: str = ""
-    retry_in: float | None = None
-    ways: tuple[Way, ...] = ()
+CHECK_EVERY = 2.0
+"""Seconds between health checks while all is well; with CHECK_LIMIT a lost server is noticed within 5 s."""
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 10.0
+"""Seconds between tries: doubled each time from the first to the longest."""
+START_LIMIT = 60.0
+"""Seconds that a server of our own has to come up."""
+STARTS = 3
+"""How often a server of our own that keeps ending is started again before a person is asked."""
 
 
 class ServerService:
@@ -87,31 +47,64 @@ class ServerService:
         address: Address,
         origin: Origin,
         launcher: Launcher,
+        client_settings: ClientSettings | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        raise NotImplementedError
+        self._launcher = launcher
+        self._clock = clock
+        self._named = address
+        self._origin: Origin = origin
+        self._engine_only = False
+        self._pipe = Pipe(address, client_settings or ClientSettings())
+        self._child: Child | None = None
+        self._launched: Kind = "none"
+        self._starts = 0
+        self._why = ""  # why the last start came to nothing
+        self._was_ready = False
+        self._asked_again = False
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._news = asyncio.Event()
+        self._streams = 0
+        self._heard_at = -CHECK_EVERY
+        self._listeners: list[Callable[[ServerState], None]] = []
+        self._state = ServerState(ServerPhase.STARTING, address.label, origin=origin)
 
     @property
     def state(self) -> ServerState:
         """The newest state."""
-        raise NotImplementedError
+        return self._state
 
     def listen(self, callback: Callable[[ServerState], None]) -> Callable[[], None]:
         """Calls `callback` on the loop with every new state (not with the present one). Returns what unsubscribes."""
-        raise NotImplementedError
+        self._listeners.append(callback)
+
+        def unsubscribe() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(callback)
+
+        return unsubscribe
 
     async def start(self) -> None:
         """Begins to look for the server and to watch it; returns at once. A second call does nothing."""
-        raise NotImplementedError
+        if self._task is None:
+            self._publish(ServerPhase.STARTING, words=f"looking for a server at {self._pipe.address.label}")
+            self._task = asyncio.get_running_loop().create_task(self._watch(), name="server watch")
 
     async def settled(self) -> ServerState:
         """Waits until the server is neither starting nor restarting and returns that state."""
-        raise NotImplementedError
+        await self.start()
+        while self._state.phase in (ServerPhase.STARTING, ServerPhase.RESTARTING):
+            await self._news.wait()
+        return self._state
 
     async def retry_now(self) -> None:
         """Asks again at once instead of waiting for the next try; starts a server again where that is allowed."""
-        raise NotImplementedError
+        await self.start()
+        self._starts = 0
+        self._asked_again = True
+        self._wake.set()
 
     async def use_host(self, text: str) -> None:
         """Goes to another server, as `--host` would have: it is never replaced by one started here.
@@ -119,34 +112,270 @@ class ServerService:
         Raises:
             ValueError: the text cannot be an address; one sentence for a person.
         """
-        raise NotImplementedError
+        address = parse_address(text)
+        await self._leave()
+        self._origin, self._engine_only = "flag", False
+        self._named = address
+        await self.start()
 
     async def use_embedded(self) -> None:
-        """Leaves the address and starts the embedded engine."""
-        raise NotImplementedError
+        """Leaves the address and starts the embedded engine, whatever may be started unasked."""
+        await self._leave()
+        self._origin, self._engine_only = "default", True
+        await self.start()
 
     async def client(self) -> OllamaClient:
-        """The client of the present server; waits while it is starting.
+        """The client of the present server; waits while it is starting, and looks once more if it is lost.
 
         Raises:
             ServerUnreachable: it is lost or absent.
         """
-        raise NotImplementedError
+        state = await self.settled()
+        if state.phase is not ServerPhase.READY:
+            self._wake.set()
+            await self._news.wait()
+            state = await self.settled()
+        if state.phase is not ServerPhase.READY or self._pipe.client is None:
+            raise ServerUnreachable(state.label, state.words or "it is not there")
+        return self._pipe.client
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
         """Around a stream: while `heard()` keeps being called, health checks pause."""
-        raise NotImplementedError
-        yield
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     def heard(self) -> None:
         """Bytes of a stream have just arrived."""
-        raise NotImplementedError
+        self._heard_at = self._clock()
 
     def doubt(self) -> None:
         """A request failed to reach the server: look at once."""
-        raise NotImplementedError
+        self._wake.set()
 
     async def aclose(self) -> None:
         """Ends the watch and stops the server if, and only if, it was started here."""
-        raise NotImplementedError
+        self._listeners.clear()
+        await self._leave()
+
+    # The watch
+
+    async def _watch(self) -> None:
+        # In a thread: it takes longer than a frame.
+        await asyncio.to_thread(importlib.import_module, "codomyrmex_ollama_tui.client.ollama")
+        delay = FIRST_DELAY
+        while True:
+            try:
+                missing = await self._find()
+                if missing is None:
+                    delay = FIRST_DELAY
+                    await self._while_well()
+                    continue
+                words = self._why if self._why and missing.nobody else missing.words
+            except Exception as error:  # the watch must outlive whatever it meets; it says so and goes on
+                log.exception("watching the server")
+                words = f"watching the server failed: {one_line(str(error))}"
+            self._publish_missing(words, delay)
+            await self._rest(delay)
+            delay = min(LONGEST_DELAY, delay * 2)
+
+    async def _find(self) -> Check | None:
+        """None when a server answers, found or started; else what is wrong."""
+        if self._pipe.client is None:
+            await self._pipe.connect(self._named)
+        if self._engine_only and self._launched == "none":
+            check = Check(False, "the embedded engine is not running", nobody=True)
+        else:
+            check = await self._check()
+        if check.nobody and self._may_start():
+            self._asked_again = False
+            check = await self._start_one()
+        return None if check.well else check
+
+    async def _while_well(self) -> None:
+        """Returns when a health check failed. While the bytes of a stream arrive there is none."""
+        since = self._clock()
+        while True:
+            woken = await self._rest(CHECK_EVERY)
+            if not woken and self._streams and self._clock() - self._heard_at < CHECK_EVERY:
+                continue
+            if not (await self._check()).well:
+                return
+            if self._clock() - since > START_LIMIT:
+                self._starts = 0
+
+    async def _check(self) -> Check:
+        """One health check; publishes READY when all is well."""
+        check = await self._pipe.check()
+        if not check.well:
+            return check
+        if self._child is not None and self._child.ended.is_set():
+            # Ours has ended, yet somebody answers there: a server that was quicker.
+            self._child, self._launched = None, "none"
+        self._was_ready, self._why = True, ""
+        kind: Kind = "embedded" if check.engine else "ollama"
+        self._publish(ServerPhase.READY, version=check.version, engine=check.engine, kind=kind)
+        return check
+
+    async def _rest(self, seconds: float) -> bool:
+        """Waits, at most until somebody wants a look; whether somebody did."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        woken = self._wake.is_set()
+        self._wake.clear()
+        return woken
+
+    # Starting one
+
+    def _replaceable(self) -> bool:
+        """Whether something started here may stand in for the address."""
+        if self._engine_only:
+            return True
+        return self._origin != "flag" and self._named.is_loopback and self._named.scheme == "http"
+
+    def _may_start(self) -> bool:
+        if not self._replaceable() or self._starts >= STARTS:
+            return False
+        if self._launched != "none" or self._engine_only:
+            return True
+        # A server of somebody else that went away may be restarting: its place is not taken unasked.
+        return self._launcher.allowed and (self._asked_again or not self._was_ready)
+
+    async def _start_one(self) -> Check:
+        again = self._launched
+        if again != "none":
+            said = self._child.last_words() if self._child is not None else ""
+            name = "the embedded engine" if again == "embedded" else "Ollama"
+            words = f"{name} ended, starting it again" + (f"; its last words: {said}" if said else "")
+            delay = FIRST_DELAY * 2**self._starts
+            self._publish(ServerPhase.RESTARTING, words=words, retry_in=delay)
+            await self._stop_child()
+            await asyncio.sleep(delay)
+        self._starts += 1
+        binary = None if self._engine_only or again == "embedded" else self._launcher.find_ollama()
+        try:
+            if binary is not None:
+                check = await self._start_ollama(binary)
+            elif self._launcher.has_engine():
+                check = await self._start_engine()
+            elif self._engine_only:
+                check = Check(False, "the embedded engine is not installed here")
+            else:
+                check = Check(
+                    False,
+                    f"nobody answers at {self._named.label}, and neither Ollama nor the embedded engine is installed",
+                )
+        except (OSError, ValueError) as error:
+            check = Check(False, f"it cannot be started: {one_line(str(error))}")
+        if not check.well:
+            # What never came up will not by itself: the next start is a person's.
+            self._starts, self._why = STARTS, check.words
+            await self._stop_child()
+            self._launched = "none"
+            if self._pipe.address != self._named:
+                await self._pipe.connect(self._named)
+        return check
+
+    async def _start_ollama(self, binary: str) -> Check:
+        self._publish_starting("starting Ollama")
+        child = self._child = self._launcher.start_ollama(binary, self._named)
+        child.on_end = self.doubt
+        self._launched = "ollama"
+        deadline = self._clock() + START_LIMIT
+        while not child.ended.is_set() and self._clock() < deadline:
+            check = await self._check()
+            if check.well:
+                return check
+            await self._rest(0.1)
+        check = await self._check()  # another program may have been quicker to start one
+        if check.well:
+            return check
+        if child.ended.is_set():
+            return Check(False, f"`ollama serve` ended: {child.last_words() or 'it wrote nothing'}")
+        return Check(False, f"`ollama serve` does not answer after {START_LIMIT:.0f} s: {child.last_words()}")
+
+    async def _start_engine(self) -> Check:
+        self._publish_starting("starting the embedded engine")
+        child = self._child = self._launcher.start_engine()
+        line = ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_LIMIT):
+                line = await child.first_line()
+        report = read_engine_report(line, child.last_words())
+        if report.address is None:
+            return Check(False, report.words)
+        if report.shared:  # one that runs already, of another program; ours has told us and ends
+            await self._stop_child()
+        else:
+            child.on_end = self.doubt
+        self._launched = "embedded"
+        await self._pipe.connect(report.address)
+        return await self._check()
+
+    async def _stop_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.on_end = None
+            await child.stop()
+
+    # States
+
+    async def _leave(self) -> None:
+        """Back to where nothing has begun."""
+        task, self._task = self._task, None
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        finally:  # also when this is cancelled: no orphan
+            try:
+                await self._stop_child()
+            finally:
+                await self._pipe.close()
+        self._launched = "none"
+        self._starts, self._why = 0, ""
+        self._was_ready = self._asked_again = False
+        self._pipe.address = self._named
+        self._wake.clear()
+
+    def _publish_starting(self, words: str) -> None:
+        phase = ServerPhase.RESTARTING if self._was_ready else ServerPhase.STARTING
+        self._publish(phase, words=words)
+
+    def _publish_missing(self, words: str, delay: float) -> None:
+        ways = [Way.RETRY, Way.HOST]
+        if self._launcher.has_engine():
+            ways.append(Way.EMBEDDED)
+        if self._named.is_loopback and self._launcher.find_ollama() is None:
+            ways.append(Way.INSTALL)
+        absent = self._replaceable() and not self._was_ready
+        phase = ServerPhase.ABSENT if absent else ServerPhase.LOST
+        self._publish(phase, words=words, retry_in=delay, ways=tuple(ways))
+
+    def _publish(
+        self,
+        phase: ServerPhase,
+        *,
+        words: str = "",
+        version: str = "",
+        engine: str = "",
+        kind: Kind = "none",
+        retry_in: float | None = None,
+        ways: tuple[Way, ...] = (),
+    ) -> None:
+        label, ours = self._pipe.address.label, self._child is not None
+        state = ServerState(phase, label, version, engine, self._origin, ours, kind, words, retry_in, ways)
+        if state == self._state and phase is ServerPhase.READY:
+            return
+        self._state = state
+        waiting, self._news = self._news, asyncio.Event()
+        waiting.set()
+        for listener in tuple(self._listeners):
+            try:
+                listener(state)
+            except Exception:  # a screen's mistake must not end the watch
+                log.exception("a listener to the server's state")

@@ -1,0 +1,80 @@
+"""The clients of the present address, and the health check that goes through one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codomyrmex_ollama_tui.client.address import Address
+from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
+from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.state import ClientSettings
+
+if TYPE_CHECKING:  # httpx is behind it: not before the first frame
+    from codomyrmex_ollama_tui.client.ollama import OllamaClient
+
+CHECK_LIMIT = 2.5
+"""Seconds for one health check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one health check found: all well, or `words`; `nobody` means that nothing listens there at all."""
+
+    well: bool
+    words: str = ""
+    nobody: bool = False
+    version: str = ""
+    engine: str = ""
+
+
+class Pipe:
+    """One client for the work, one for health checks that never tries twice and needs no connection of the other."""
+
+    def __init__(self, address: Address, settings: ClientSettings) -> None:
+        self.address = address
+        self.client: OllamaClient | None = None
+        self._prober: OllamaClient | None = None
+        self._settings = settings
+
+    async def connect(self, address: Address) -> None:
+        """Goes to an address: new clients, nothing is sent. In a thread: for https the certificates are read."""
+        await self.close()
+        self.address = address
+        self.client, self._prober = await asyncio.to_thread(self._make)
+
+    async def check(self) -> Check:
+        """Asks `/api/version`, at most for CHECK_LIMIT seconds."""
+        label = self.address.label
+        if self._prober is None:
+            return Check(False, f"{label} has not been asked yet")
+        try:
+            async with asyncio.timeout(CHECK_LIMIT):
+                version = await self._prober.version()
+        except TimeoutError:
+            return Check(False, f"{label} does not answer")
+        except ServerUnreachable as error:
+            return Check(False, one_line(str(error)), nobody=True)
+        except OllamaError as error:
+            return Check(False, one_line(f"{label} does not answer as Ollama does: {error}"))
+        return Check(True, version=one_line(version.version), engine=one_line(version.engine or ""))
+
+    async def close(self) -> None:
+        """Closes both clients."""
+        clients = (self.client, self._prober)
+        self.client = self._prober = None
+        for client in clients:
+            if client is not None:
+                await client.aclose()
+
+    def _make(self) -> tuple[OllamaClient, OllamaClient]:
+        from codomyrmex_ollama_tui.client.ollama import OllamaClient  # httpx: not before the first frame
+
+        client = OllamaClient(
+            self.address,
+            request_timeout=self._settings.request_timeout,
+            max_retries=self._settings.max_retries,
+            retry_delay=self._settings.retry_delay,
+        )
+        return client, OllamaClient(self.address, connect_timeout=CHECK_LIMIT, max_retries=0)
