@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from codomyrmex_ollama_tui.domain.models import NOTHING, Extra
@@ -128,6 +129,7 @@ class AnswerEnd:
     Attributes:
         done_reason: "stop", "length", "load", "unload", or a word not known yet; "" where absent.
         context: all tokens of prompt and answer (generate only).
+        created_at: when the server wrote the line, by its own clock; None where absent or unreadable.
     """
 
     model: str
@@ -135,4 +137,20 @@ class AnswerEnd:
     counters: Counters
     context: tuple[int, ...] = ()
     at: float = 0.0
+    created_at: datetime | None = None
+    extra: Extra = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """`POST /api/embed`.
+
+    Attributes:
+        vectors: one for each input, in its order, of length 1; none where the call only loaded the model.
+        counters: total_duration, load_duration and prompt_eval_count, where the server says them.
+    """
+
+    model: str
+    vectors: tuple[tuple[float, ...], ...]
+    counters: Counters
     extra: Extra = NOTHING

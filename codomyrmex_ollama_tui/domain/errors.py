@@ -3,6 +3,7 @@ Everything that can go wrong between us and a server, as one tree:
 
 * OllamaError
   x ServerUnreachable    nothing answers there
+  x NoAnswer             something took the request there, but no answer began
   x ServerRefused        it answered with a status or an error line we did not want
     + ModelNotFound
     + NotSupported       the model or the server cannot do this
@@ -28,6 +29,18 @@ class ServerUnreachable(OllamaError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"no server answers at {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class NoAnswer(OllamaError):
+    """The server took the request, but gave no answer: it was silent for longer than allowed, or hung up.
+
+    For an answer of a model this says nothing about the server's health: loading and waiting are silent too.
+    """
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"the server at {address} gave no answer: {reason}")
         self.address = address
         self.reason = reason
 
@@ -102,10 +115,14 @@ class BadReply(OllamaError):
     Attributes:
         where: the endpoint, e.g. "/api/tags".
         excerpt: the beginning of what it sent (raw), at most 200 characters.
+        partial: the answer's text that had come before.
+        thinking: the thinking text that had come before.
     """
 
-    def __init__(self, where: str, problem: str, excerpt: str = "") -> None:
+    def __init__(self, where: str, problem: str, excerpt: str = "", *, partial: str = "", thinking: str = "") -> None:
         super().__init__(f"{where} sent something unreadable: {problem}")
         self.where = where
         self.problem = problem
         self.excerpt = excerpt[:200]
+        self.partial = partial
+        self.thinking = thinking
