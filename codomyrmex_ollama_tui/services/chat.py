@@ -235,8 +235,8 @@ def messages_of(conversation: Conversation, system: str = "") -> tuple[Message, 
     turns = conversation.turns
     for turn, following in zip(turns, [*turns[1:], None], strict=True):
         if turn.role == "user":
-            answered = following is None or following.text or following.status == "streaming"
-            if answered or following.role != "assistant":
+            answer = following if following is not None and following.role == "assistant" else None
+            if answer is None or answer.text or answer.status == "streaming":
                 messages.append(Message("user", turn.text))
         elif turn.text:
             messages.append(Message(turn.role, turn.text))

@@ -63,6 +63,7 @@ class ServerService:
         self._why = ""  # why the last start came to nothing
         self._was_ready = False
         self._asked_again = False
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -88,7 +89,7 @@ class ServerService:
 
     async def start(self) -> None:
         """Begins to look for the server and to watch it; returns at once. A second call does nothing."""
-        if self._task is None:
+        if self._task is None and not self._closed:
             self._publish(ServerPhase.STARTING, words=f"looking for a server at {self._pipe.address.label}")
             self._task = asyncio.get_running_loop().create_task(self._watch(), name="server watch")
 
@@ -102,8 +103,9 @@ class ServerService:
     async def retry_now(self) -> None:
         """Asks again at once instead of waiting for the next try; starts a server again where that is allowed."""
         await self.start()
-        self._starts = 0
-        self._asked_again = True
+        if self._state.phase is not ServerPhase.READY:
+            self._starts = 0
+            self._asked_again = True
         self._wake.set()
 
     async def use_host(self, text: str) -> None:
@@ -131,7 +133,7 @@ class ServerService:
             ServerUnreachable: it is lost or absent.
         """
         state = await self.settled()
-        if state.phase is not ServerPhase.READY:
+        if state.phase is not ServerPhase.READY and not self._closed:
             self._wake.set()
             await self._news.wait()
             state = await self.settled()
@@ -158,8 +160,12 @@ class ServerService:
 
     async def aclose(self) -> None:
         """Ends the watch and stops the server if, and only if, it was started here."""
+        self._closed = True
         self._listeners.clear()
-        await self._leave()
+        try:
+            await self._leave()
+        finally:  # whoever still waits is told
+            self._publish(ServerPhase.LOST, words="the program is ending")
 
     # The watch
 
@@ -235,7 +241,8 @@ class ServerService:
         """Whether something started here may stand in for the address."""
         if self._engine_only:
             return True
-        return self._origin != "flag" and self._named.is_loopback and self._named.scheme == "http"
+        plain = self._named.scheme == "http" and not self._named.path and self._named.port > 0
+        return self._origin != "flag" and self._named.is_loopback and plain
 
     def _may_start(self) -> bool:
         if not self._replaceable() or self._starts >= STARTS:

@@ -1,0 +1,142 @@
+"""Where everything is put together: flags, environment and settings become services; what was opened is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from codomyrmex_ollama_tui.services.addresses import choose_address
+from codomyrmex_ollama_tui.services.build import Services, build_services
+from codomyrmex_ollama_tui.services.launch import Launcher
+from codomyrmex_ollama_tui.services.state import ClientSettings
+from codomyrmex_ollama_tui.store.paths import Folders, make_private
+from codomyrmex_ollama_tui.store.settings import SettingsStore
+
+APP_NAME = "codomyrmex-ollama-tui"
+ENDED_BY_SIGNAL = 130
+FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None and the defaults where it said nothing."""
+
+    host: str | None = None
+    screen: str = "chat"
+    model: str | None = None
+    data_dir: str | None = None
+    config_dir: str | None = None
+    theme: str | None = None
+    start: bool = True
+
+
+class House:
+    """One run of the program.
+
+    Attributes:
+        folders: where things are kept.
+        settings: the configuration in force.
+        services: the work; nothing of it has begun.
+    """
+
+    def __init__(self, flags: Flags, environment: Mapping[str, str]) -> None:
+        """Reads the settings; starts nothing.
+
+        Raises:
+            ValueError: the host of the flags cannot be an address; one sentence.
+        """
+        self.flags = flags
+        self.folders = find_folders(flags)
+        shown = {"ui_theme": flags.theme} if flags.theme is not None else {}
+        self.settings = SettingsStore(self.folders.config_file, environment, now=local_now, flags=shown)
+        settings = self.settings.current
+        address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
+        self.settings.problems += problems
+        launcher = Launcher(
+            allowed=flags.start and settings.auto_start_server,
+            python=sys.executable,
+            environment=dict(environment),
+            state_folder=self.folders.state,
+            models_folder=self.folders.models,
+            package_folder=Path(__file__).parent.parent,
+            ollama=settings.ollama_binary,
+            search_path=environment.get("PATH", ""),
+        )
+        self.services: Services = build_services(
+            address=address,
+            origin=origin,
+            launcher=launcher,
+            now=local_now,
+            client_settings=ClientSettings(request_timeout=float(settings.request_timeout)),
+            clock=time.monotonic,
+        )
+
+    def open_ui(self) -> int:
+        """Runs the terminal program until the person leaves; returns the exit code. Closes what it opened.
+
+        Raises:
+            OSError: a folder that it needs cannot be made.
+        """
+        for folder in (self.folders.data, self.folders.state):
+            make_private(folder)
+        try:
+            return asyncio.run(self._run_ui())
+        except KeyboardInterrupt:
+            return ENDED_BY_SIGNAL
+
+    async def _run_ui(self) -> int:
+        from codomyrmex_ollama_tui.ui.app import CotuiApp  # Textual: only where a screen is shown
+
+        app = CotuiApp(
+            self.services,
+            self.settings,
+            start_screen=self.flags.screen,
+            model=self.flags.model,
+            themes_folder=self.folders.config / "themes",
+            now=local_now,
+            clock=time.monotonic,
+        )
+        ended: list[int] = []
+
+        def end() -> None:
+            ended.append(ENDED_BY_SIGNAL)
+            app.exit()
+
+        # A closed terminal or a polite kill must not leave a server behind that was started here.
+        if sys.platform != "win32":
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, end)
+        try:
+            await app.run_async()
+        finally:
+            await self.services.aclose()
+        if ended:
+            return ended[0]
+        return FAILED if app.return_code else 0
+
+
+def find_folders(flags: Flags) -> Folders:
+    """The folders of this platform, or those that the flags name (state and cache inside the data folder then)."""
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs(APP_NAME, appauthor=False)
+    config = _named(flags.config_dir) or dirs.user_config_path
+    data = _named(flags.data_dir)
+    if data is not None:
+        return Folders(config, data, data / "state", data / "cache")
+    return Folders(config, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path)
+
+
+def _named(folder: str | None) -> Path | None:
+    return None if folder is None else Path(folder).expanduser().absolute()
+
+
+def local_now() -> datetime:
+    """The time of day with the zone of this machine."""
+    return datetime.now().astimezone()

@@ -1,0 +1,242 @@
+"""`config.toml`: read with care, changed without losing a comment, never overwritten when it is broken."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from codomyrmex_ollama_tui.store.atomic import write_atomically
+from codomyrmex_ollama_tui.store.fields import LIBRARY_NAMES, RULES, Settings, problem, rule_for, rule_of, unknown
+from codomyrmex_ollama_tui.store.paths import make_private
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+__all__ = ["Settings", "SettingsStore"]
+
+ENVIRONMENT_PREFIX = "CODOMYRMEX_OLLAMA_"
+KEYS_ALLOWED = "a key, or several with commas"
+
+
+class SettingsStore:
+    """The settings in force and the file behind them; used on one thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, str],
+        *,
+        now: Callable[[], datetime],
+        flags: Mapping[str, object] | None = None,
+    ) -> None:
+        """Reads the file if there is one. Nothing is written, but a broken file is renamed.
+
+        Args:
+            path: `config.toml`.
+            environment: `CODOMYRMEX_OLLAMA_<FIELD>` wins over the file.
+            now: the time of day, for the name of a broken file.
+            flags: fields of `Settings` that win over everything for this run.
+        """
+        self.path = path
+        self.problems: tuple[str, ...] = ()
+        """Sentences for the person, each naming the field or the file, the value and what is allowed."""
+        self._environment = environment
+        self._flags = dict(flags or {})
+        self._now = now
+        self._listeners: list[Callable[[Settings], None]] = []
+        self._current = self._load()
+
+    @property
+    def current(self) -> Settings:
+        """The settings in force."""
+        return self._current
+
+    def listen(self, callback: Callable[[Settings], None]) -> Callable[[], None]:
+        """Calls `callback` after every change. Returns what unsubscribes."""
+        self._listeners.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return unsubscribe
+
+    def change(self, **values: object) -> Settings:
+        """Sets fields of `Settings` in the file and here (`ui_theme="day"`); comments and all else in the file stay.
+
+        Raises:
+            ValueError: there is no such setting, or a value is not allowed; nothing is changed then.
+            OSError: the file cannot be read or written; nothing is changed then.
+        """
+        places: list[tuple[str, str, object]] = []
+        for field, value in values.items():
+            rule = rule_of(field)
+            if rule is None:
+                raise ValueError(unknown(*_place(field)))
+            if rule.read(value) is None:
+                raise ValueError(problem(f"{rule.table}.{rule.name}", value, rule.allowed))
+            places.append((rule.table, rule.name, value))
+        return self._write(places)
+
+    def change_key(self, command: str, keys: str) -> Settings:
+        """Binds a command to other keys ("ctrl+r", several with commas), in the file and here.
+
+        Raises:
+            ValueError, OSError: as `change`.
+        """
+        if not command or not keys.strip() or not keys.isprintable():
+            raise ValueError(problem(f"keys.{command}", keys, KEYS_ALLOWED))
+        return self._write([("keys", command, keys)])
+
+    def _write(self, places: list[tuple[str, str, object]]) -> Settings:
+        # Neither is needed before the first frame.
+        import tomlkit
+        from filelock import FileLock
+
+        make_private(self.path.parent)
+        with FileLock(f"{self.path}.lock", timeout=5):
+            document, broken = self._document()
+            for table, name, value in places:
+                if table not in document:
+                    document.add(table, tomlkit.table())
+                _put(document[table], table, name, value)
+            write_atomically(self.path, tomlkit.dumps(document))
+        for table, name, _ in places:
+            self._flags.pop(f"{table}_{name}", None)  # what was chosen later wins over the flag
+        self._current = self._load()
+        self.problems = (*broken, *self.problems)
+        for listener in tuple(self._listeners):
+            listener(self._current)
+        return self._current
+
+    def _document(self) -> tuple[TOMLDocument, tuple[str, ...]]:
+        """The file as it is now, and what is wrong: a person may have changed it since it was read."""
+        import tomlkit
+        from tomlkit.exceptions import TOMLKitError
+
+        try:
+            return tomlkit.parse(self.path.read_bytes().decode("utf-8-sig")), ()
+        except FileNotFoundError:
+            return tomlkit.document(), ()
+        except (UnicodeDecodeError, TOMLKitError) as error:
+            return tomlkit.document(), (self._set_aside(error),)
+
+    def _load(self) -> Settings:
+        problems: list[str] = []
+        try:
+            tables = self._read()
+        except OSError as error:
+            tables = {}
+            problems.append(f"{self.path} cannot be read ({error.strerror or error}); the defaults are in force")
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            tables = {}
+            problems.append(self._set_aside(error))
+        values: dict[str, Any] = {}
+        for table in ("ollama", "ui"):
+            problems += _take(tables.get(table), table, values)
+        for field in ("server_host", "server_port"):
+            if field in values:
+                values[_origin_field(field)] = "file"
+        keys, key_problems = _keys(tables.get("keys"))
+        problems += key_problems + self._take_environment(values)
+        self.problems = tuple(problems)
+        return Settings(**{**values, "ui_keys": keys, **self._flags})
+
+    def _read(self) -> dict[str, object]:
+        try:
+            return tomllib.loads(self.path.read_bytes().decode("utf-8-sig"))
+        except FileNotFoundError:
+            return {}
+
+    def _take_environment(self, values: dict[str, object]) -> list[str]:
+        problems = []
+        for rule in RULES:
+            variable = ENVIRONMENT_PREFIX + rule.field.upper()
+            text = self._environment.get(variable, "")
+            if not text:
+                continue
+            value = rule.read(rule.from_text(text))
+            if value is None:
+                problems.append(problem(variable, text, rule.allowed))
+                continue
+            values[rule.field] = value
+            if rule.field in ("server_host", "server_port"):
+                values[_origin_field(rule.field)] = "environment"
+        return problems
+
+    def _set_aside(self, error: Exception) -> str:
+        """Renames a file that is no TOML, so that nothing can overwrite it."""
+        aside = self.path.with_name(f"config.broken-{self._now():%Y%m%d-%H%M%S-%f}.toml")
+        try:
+            self.path.rename(aside)
+        except OSError as problem_with_it:
+            return f"{self.path.name} is broken ({error}) and cannot be renamed ({problem_with_it.strerror})"
+        return f"{self.path.name} is broken ({error}); it is kept as {aside.name}, the defaults are in force"
+
+
+def _take(table: object, where: str, values: dict[str, object]) -> list[str]:
+    """Puts the allowed values of one table into `values`; returns what is wrong with the others."""
+    if table is None:
+        return []
+    if not isinstance(table, dict):
+        return [problem(where, table, "a table")]
+    problems = []
+    for name, value in table.items():
+        rule = rule_for(where, name)
+        if rule is None:
+            if where != "ollama" or name not in LIBRARY_NAMES:
+                problems.append(unknown(where, name))
+            continue
+        read = rule.read(value)
+        if read is None:
+            problems.append(problem(f"{where}.{name}", value, rule.allowed))
+        else:
+            values[rule.field] = read
+    return problems
+
+
+def _origin_field(field: str) -> str:
+    return field.removeprefix("server_") + "_from"
+
+
+def _place(field: str) -> tuple[str, str]:
+    """Table and name that an unknown field seems to mean."""
+    return ("ui", field.removeprefix("ui_")) if field.startswith("ui_") else ("ollama", field)
+
+
+def _put(table: object, where: str, name: str, value: object) -> None:
+    """Sets `name` where it stands already: `a.b = 1` in a table is a table `a` to TOML, and one name to a person."""
+    if not isinstance(table, MutableMapping):
+        raise ValueError(problem(where, table, "a table"))
+    first, dot, rest = name.partition(".")
+    if dot and isinstance(table.get(first), MutableMapping):
+        _put(table[first], where, rest, value)
+    else:
+        table[name] = value
+
+
+def _keys(table: object) -> tuple[Mapping[str, str], list[str]]:
+    if table is None:
+        return MappingProxyType({}), []
+    if not isinstance(table, dict):
+        return MappingProxyType({}), [problem("keys", table, "a table")]
+    keys: dict[str, str] = {}
+    problems = []
+    for name, value in _flat(table):
+        if isinstance(value, str) and value.strip() and value.isprintable():
+            keys[name] = value.strip()
+        else:
+            problems.append(problem(f"keys.{name}", value, KEYS_ALLOWED))
+    return MappingProxyType(keys), problems
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    """`chat.send = "x"` without quotes is a table in a table to TOML, and one name to a person."""
+    flat: list[tuple[str, object]] = []
+    for name, value in table.items():
+        flat += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return flat
