@@ -1,0 +1,205 @@
+"""The application: which path is answered by what, and what the rest is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from codomyrmex_ollama_tui.embedded import gotypes
+from codomyrmex_ollama_tui.embedded.answers import Answers, Kind, join_answer
+from codomyrmex_ollama_tui.embedded.embeddings import Embeddings
+from codomyrmex_ollama_tui.embedded.guard import Guard
+from codomyrmex_ollama_tui.embedded.models import Models
+from codomyrmex_ollama_tui.embedded.pool import Pool
+from codomyrmex_ollama_tui.embedded.pull import Pulls
+from codomyrmex_ollama_tui.embedded.replies import Json, LinesResponse, Refusal, error_reply, json_reply
+from codomyrmex_ollama_tui.embedded.store import ModelStore
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from codomyrmex_ollama_tui.embedded.catalogue import CatalogueModel
+
+OLLAMA_VERSION = "0.24.0"
+"""The version whose protocol is spoken; clients read it as a number."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_NOT_SUPPORTED = (
+    ("POST", "/api/push", "push"),
+    ("POST", "/api/signout", "accounts"),
+    ("GET", "/api/experimental/model-recommendations", "recommendations"),
+    ("POST", "/api/experimental/web_search", "web search"),
+    ("POST", "/api/experimental/web_fetch", "web fetch"),
+    ("POST", "/v1/chat/completions", "the OpenAI endpoints"),
+    ("POST", "/v1/completions", "the OpenAI endpoints"),
+    ("POST", "/v1/embeddings", "the OpenAI endpoints"),
+    ("POST", "/v1/responses", "the OpenAI endpoints"),
+    ("GET", "/v1/models", "the OpenAI endpoints"),
+    ("POST", "/v1/messages", "the Anthropic endpoints"),
+)
+
+
+def build_app(
+    store: ModelStore,
+    catalogue: Mapping[str, CatalogueModel],
+    environment: Mapping[str, str],
+    *,
+    loaded_at_once: int = 1,
+) -> ASGIApp:
+    """The whole server as an ASGI application; its lifespan ends what it started.
+
+    Args:
+        environment: of pip's process.
+        loaded_at_once: how many models may be in memory.
+    """
+    pool = Pool(store, limit=loaded_at_once)
+    models, answers, embeddings = Models(store, pool), Answers(store, pool), Embeddings(store, pool)
+    pulls = Pulls(store, catalogue, environment)
+
+    def answering(kind: Kind, struct: gotypes.Struct) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            body = await _body(request, struct)
+            return LinesResponse(answers.lines(body, kind), stream=body.get("stream") is not False, join=join_answer)
+
+        return endpoint
+
+    async def pull(request: Request) -> Response:
+        body = await _body(request, gotypes.PULL)
+        return LinesResponse(pulls.lines(body), stream=body.get("stream") is not False)
+
+    async def create(request: Request) -> Response:
+        body = await _body(request, gotypes.CREATE)
+        return LinesResponse(models.create(body), stream=body.get("stream") is not False)
+
+    async def copy(request: Request) -> Response:
+        models.copy(await _body(request, gotypes.COPY))
+        return Response()
+
+    async def delete(request: Request) -> Response:
+        models.delete(await _body(request, gotypes.DELETE))
+        return Response()
+
+    async def show(request: Request) -> Response:
+        return json_reply(await models.show(await _body(request, gotypes.SHOW)))
+
+    async def embed(request: Request) -> Response:
+        return json_reply(await embeddings.embed(await _body(request, gotypes.EMBED)))
+
+    async def old_embeddings(request: Request) -> Response:
+        return json_reply(await embeddings.embeddings(await _body(request, gotypes.EMBEDDINGS)))
+
+    async def tags(request: Request) -> Response:
+        return json_reply(models.tags())
+
+    async def running(request: Request) -> Response:
+        return json_reply(models.running())
+
+    routes = [
+        _route("GET", "/", _root),
+        _route("GET", "/api/version", _version),
+        _route("GET", "/api/status", _cloud_status),
+        _route("POST", "/api/me", _account),
+        _route("GET", "/api/tags", tags),
+        _route("GET", "/api/ps", running),
+        _route("POST", "/api/show", show),
+        _route("POST", "/api/copy", copy),
+        _route("DELETE", "/api/delete", delete),
+        _route("POST", "/api/create", create),
+        _route("POST", "/api/pull", pull),
+        _route("POST", "/api/embed", embed),
+        _route("POST", "/api/embeddings", old_embeddings),
+        _route("POST", "/api/generate", answering("generate", gotypes.GENERATE)),
+        _route("POST", "/api/chat", answering("chat", gotypes.CHAT)),
+        *(_route(method, path, _not_supported(what)) for method, path, what in _NOT_SUPPORTED),
+    ]
+    paths = {route.path for route in routes}
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        path = request.url.path
+        plain = "/" + "/".join(part for part in path.split("/") if part)
+        if plain != path and plain in paths:
+            moved = request.method in ("GET", "HEAD") and "//" not in path
+            return RedirectResponse(plain, 301 if moved else 307)
+        return PlainTextResponse("404 page not found", 404)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await pulls.aclose()
+        await pool.aclose()
+
+    app = Starlette(
+        routes=routes,
+        exception_handlers={404: not_found, 405: _wrong_method},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return Guard(app)
+
+
+async def _body(request: Request, struct: gotypes.Struct) -> Json:
+    return gotypes.read_body(await request.body(), struct)
+
+
+def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Refusal as refusal:
+            return error_reply(refusal)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:  # a fault of ours is an answer, too, and must not end the program
+            sys.stderr.write(f"{method} {path}: {type(error).__name__}: {error}\n")
+            return error_reply(Refusal(500, f"internal error: {type(error).__name__}"))
+
+    return Route(path, guarded, methods=[method])
+
+
+def _not_supported(what: str) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raise Refusal(501, f"the embedded engine does not support {what}")
+
+    return endpoint
+
+
+async def _root(request: Request) -> Response:
+    return PlainTextResponse("Ollama is running")
+
+
+async def _version(request: Request) -> Response:
+    return json_reply({"version": OLLAMA_VERSION, "engine": engine_name()})
+
+
+async def _cloud_status(request: Request) -> Response:
+    return json_reply({"cloud": {"disabled": True, "source": "none"}})
+
+
+async def _account(request: Request) -> Response:
+    raise Refusal(503, "account unavailable")
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return PlainTextResponse("405 method not allowed", 405, headers=headers)
+
+
+@cache
+def engine_name() -> str:
+    """What runs the models, e.g. "embedded xllamacpp 2026.10.11549"."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"embedded xllamacpp {version('xllamacpp')}"
+    except PackageNotFoundError:
+        return "embedded xllamacpp"
