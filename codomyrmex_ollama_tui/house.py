@@ -53,9 +53,9 @@ class House:
         """
         self.flags = flags
         self.folders = find_folders(flags)
-        shown = {"ui_theme": flags.theme} if flags.theme is not None else {}
+        shown = {"theme": flags.theme} if flags.theme is not None else {}
         self.settings = SettingsStore(self.folders.config_file, environment, now=local_now, flags=shown)
-        settings = self.settings.current
+        settings = self.settings.settings
         address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
         self.settings.problems += problems
         launcher = Launcher(

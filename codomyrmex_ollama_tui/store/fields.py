@@ -19,11 +19,11 @@ class Settings:
         auto_start_server: whether a server may be started here when nobody answers on this machine.
         ollama_binary: name or path of the `ollama` program.
         request_timeout: seconds for short calls, and between two pieces of an answer.
-        ui_theme: name of a theme.
-        ui_reader_width: cells of the transcript at most, 40–400.
-        ui_reduce_motion: no spinners, no animation.
-        ui_send_key: what sends the composer's text, "enter" or "ctrl+j"; the other one begins a new line.
-        ui_keys: id of a command → key(s), as Textual writes them, several with commas.
+        theme: name of a theme.
+        reader_width: cells of the transcript at most, 40–400.
+        reduce_motion: no spinners, no animation.
+        send_key: what sends the composer's text, "enter" or "ctrl+j"; the other one begins a new line.
+        keys: id of a command → key(s), as Textual writes them, several with commas.
     """
 
     server_host: str = "localhost"
@@ -33,11 +33,11 @@ class Settings:
     auto_start_server: bool = True
     ollama_binary: str = "ollama"
     request_timeout: int = 120
-    ui_theme: str = "night"
-    ui_reader_width: int = 100
-    ui_reduce_motion: bool = False
-    ui_send_key: str = "enter"
-    ui_keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    theme: str = "night"
+    reader_width: int = 100
+    reduce_motion: bool = False
+    send_key: str = "enter"
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,6 @@ class Rule:
     allowed: str
     read: Callable[[object], object | None]
     from_text: Callable[[str], object]
-
-    @property
-    def field(self) -> str:
-        """Its name in `Settings`."""
-        return self.name if self.table == "ollama" else f"{self.table}_{self.name}"
 
 
 def _text(value: object) -> str | None:
@@ -113,11 +108,6 @@ LIBRARY_NAMES = frozenset(
 def rule_for(table: str, name: str) -> Rule | None:
     """The rule of one setting by its place in the file."""
     return next((rule for rule in RULES if (rule.table, rule.name) == (table, name)), None)
-
-
-def rule_of(field: str) -> Rule | None:
-    """The rule of one setting by its name in `Settings`."""
-    return next((rule for rule in RULES if rule.field == field), None)
 
 
 def problem(where: str, value: object, allowed: str) -> str:

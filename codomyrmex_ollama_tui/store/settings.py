@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from codomyrmex_ollama_tui.store.atomic import write_atomically
-from codomyrmex_ollama_tui.store.fields import LIBRARY_NAMES, RULES, Settings, problem, rule_for, rule_of, unknown
+from codomyrmex_ollama_tui.store.fields import LIBRARY_NAMES, RULES, Settings, problem, rule_for, unknown
 from codomyrmex_ollama_tui.store.paths import make_private
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class SettingsStore:
         self._flags = dict(flags or {})
         self._now = now
         self._listeners: list[Callable[[Settings], None]] = []
-        self._current = self._load()
+        self._settings = self._load()
 
     @property
-    def current(self) -> Settings:
+    def settings(self) -> Settings:
         """The settings in force."""
-        return self._current
+        return self._settings
 
     def listen(self, callback: Callable[[Settings], None]) -> Callable[[], None]:
         """Calls `callback` after every change. Returns what unsubscribes."""
@@ -65,65 +65,57 @@ class SettingsStore:
 
         return unsubscribe
 
-    def change(self, **values: object) -> Settings:
-        """Sets fields of `Settings` in the file and here (`ui_theme="day"`); comments and all else in the file stay.
+    def change(self, name: str, value: object) -> Settings:
+        """Sets one setting ("ui.theme", "keys.chat.send") in the file and here; comments and all else stay.
 
         Raises:
-            ValueError: there is no such setting, or a value is not allowed; nothing is changed then.
+            ValueError: there is no such setting, or the value is not allowed; nothing is changed then.
             OSError: the file cannot be read or written; nothing is changed then.
         """
-        places: list[tuple[str, str, object]] = []
-        for field, value in values.items():
-            rule = rule_of(field)
+        table, _, field = name.partition(".")
+        if table == "keys":
+            if not field or _key_text(value) is None:
+                raise ValueError(problem(name, value, KEYS_ALLOWED))
+        else:
+            rule = rule_for(table, field)
             if rule is None:
-                raise ValueError(unknown(*_place(field)))
+                raise ValueError(unknown(table, field))
             if rule.read(value) is None:
-                raise ValueError(problem(f"{rule.table}.{rule.name}", value, rule.allowed))
-            places.append((rule.table, rule.name, value))
-        return self._write(places)
+                raise ValueError(problem(name, value, rule.allowed))
+        self._write(table, field, value)
+        self._flags.pop(field, None)  # what was chosen later wins over the flag
+        problems = self.problems
+        self._settings = self._load()
+        self.problems = tuple(dict.fromkeys((*problems, *self.problems)))
+        for listener in tuple(self._listeners):
+            listener(self._settings)
+        return self._settings
 
-    def change_key(self, command: str, keys: str) -> Settings:
-        """Binds a command to other keys ("ctrl+r", several with commas), in the file and here.
-
-        Raises:
-            ValueError, OSError: as `change`.
-        """
-        if not command or not keys.strip() or not keys.isprintable():
-            raise ValueError(problem(f"keys.{command}", keys, KEYS_ALLOWED))
-        return self._write([("keys", command, keys)])
-
-    def _write(self, places: list[tuple[str, str, object]]) -> Settings:
+    def _write(self, table: str, name: str, value: object) -> None:
         # Neither is needed before the first frame.
         import tomlkit
         from filelock import FileLock
 
         make_private(self.path.parent)
         with FileLock(f"{self.path}.lock", timeout=5):
-            document, broken = self._document()
-            for table, name, value in places:
-                if table not in document:
-                    document.add(table, tomlkit.table())
-                _put(document[table], table, name, value)
+            document = self._document()
+            if table not in document:
+                document.add(table, tomlkit.table())
+            _put(document[table], table, name, value)
             write_atomically(self.path, tomlkit.dumps(document))
-        for table, name, _ in places:
-            self._flags.pop(f"{table}_{name}", None)  # what was chosen later wins over the flag
-        self._current = self._load()
-        self.problems = (*broken, *self.problems)
-        for listener in tuple(self._listeners):
-            listener(self._current)
-        return self._current
 
-    def _document(self) -> tuple[TOMLDocument, tuple[str, ...]]:
-        """The file as it is now, and what is wrong: a person may have changed it since it was read."""
+    def _document(self) -> TOMLDocument:
+        """The file as it is now: a person, or another program, may have changed it since it was read."""
         import tomlkit
         from tomlkit.exceptions import TOMLKitError
 
         try:
-            return tomlkit.parse(self.path.read_bytes().decode("utf-8-sig")), ()
+            return tomlkit.parse(self.path.read_bytes().decode("utf-8-sig"))
         except FileNotFoundError:
-            return tomlkit.document(), ()
+            return tomlkit.document()
         except (UnicodeDecodeError, TOMLKitError) as error:
-            return tomlkit.document(), (self._set_aside(error),)
+            self.problems = (*self.problems, self._set_aside(error))
+            return tomlkit.document()
 
     def _load(self) -> Settings:
         problems: list[str] = []
@@ -144,7 +136,7 @@ class SettingsStore:
         keys, key_problems = _keys(tables.get("keys"))
         problems += key_problems + self._take_environment(values)
         self.problems = tuple(problems)
-        return Settings(**{**values, "ui_keys": keys, **self._flags})
+        return Settings(**{**values, "keys": keys, **self._flags})
 
     def _read(self) -> dict[str, object]:
         try:
@@ -155,7 +147,7 @@ class SettingsStore:
     def _take_environment(self, values: dict[str, object]) -> list[str]:
         problems = []
         for rule in RULES:
-            variable = ENVIRONMENT_PREFIX + rule.field.upper()
+            variable = ENVIRONMENT_PREFIX + rule.name.upper()
             text = self._environment.get(variable, "")
             if not text:
                 continue
@@ -163,9 +155,9 @@ class SettingsStore:
             if value is None:
                 problems.append(problem(variable, text, rule.allowed))
                 continue
-            values[rule.field] = value
-            if rule.field in ("server_host", "server_port"):
-                values[_origin_field(rule.field)] = "environment"
+            values[rule.name] = value
+            if rule.name in ("server_host", "server_port"):
+                values[_origin_field(rule.name)] = "environment"
         return problems
 
     def _set_aside(self, error: Exception) -> str:
@@ -195,17 +187,12 @@ def _take(table: object, where: str, values: dict[str, object]) -> list[str]:
         if read is None:
             problems.append(problem(f"{where}.{name}", value, rule.allowed))
         else:
-            values[rule.field] = read
+            values[rule.name] = read
     return problems
 
 
 def _origin_field(field: str) -> str:
     return field.removeprefix("server_") + "_from"
-
-
-def _place(field: str) -> tuple[str, str]:
-    """Table and name that an unknown field seems to mean."""
-    return ("ui", field.removeprefix("ui_")) if field.startswith("ui_") else ("ollama", field)
 
 
 def _put(table: object, where: str, name: str, value: object) -> None:
@@ -227,11 +214,16 @@ def _keys(table: object) -> tuple[Mapping[str, str], list[str]]:
     keys: dict[str, str] = {}
     problems = []
     for name, value in _flat(table):
-        if isinstance(value, str) and value.strip() and value.isprintable():
-            keys[name] = value.strip()
+        text = _key_text(value)
+        if text is not None:
+            keys[name] = text
         else:
             problems.append(problem(f"keys.{name}", value, KEYS_ALLOWED))
     return MappingProxyType(keys), problems
+
+
+def _key_text(value: object) -> str | None:
+    return value.strip() if isinstance(value, str) and value.strip() and value.isprintable() else None
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
