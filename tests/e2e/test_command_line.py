@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import codomyrmex_ollama_tui
-from tests.e2e.terminal import PROGRAM, ROOT, bare_environment
+from tests.e2e.terminal import PROGRAM, ROOT, Window, bare_environment
 
 
 def run(home: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,6 @@ def test_without_a_terminal_it_says_so(tmp_path: Path) -> None:
         (("--screen", "bench"), ("not in this version",)),
         (("--screen", "outputs"), ("not in this version",)),
         (("--screen", "chta"), ("chta", "chat")),
-        (("--host", "user:secret@example.org"), ("--host",)),
     ],
 )
 def test_a_flag_that_cannot_be_is_refused_with_what_may_have_been_meant(
@@ -51,7 +50,14 @@ def test_a_flag_that_cannot_be_is_refused_with_what_may_have_been_meant(
     assert done.returncode == 2
     assert [word for word in words if word not in done.stderr] == []
     assert "Traceback" not in done.stderr
-    assert "secret" not in done.stderr
+
+
+def test_an_address_that_cannot_be_is_refused_in_a_terminal_too(tmp_path: Path) -> None:
+    with Window(tmp_path, "--host", "someone:secret@example.org") as window:
+        assert window.wait_exit() == 2
+        window.settle(0.2, 2)
+        assert "--host" in window.text()
+        assert "Traceback" not in window.text()
 
 
 def test_version_and_help_need_no_terminal(tmp_path: Path) -> None:
