@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
-from codomyrmex_ollama_tui.domain.chat import ChatRequest, GenerateRequest, KeepAlive, Message, ToolCall
+from codomyrmex_ollama_tui.domain.chat import ChatRequest, CreateRequest, GenerateRequest, KeepAlive, Message, ToolCall
 
 
 def encode(body: Mapping[str, object]) -> bytes:
@@ -41,6 +41,36 @@ def load_body(model: str, options: Mapping[str, object], keep_alive: KeepAlive |
     return body
 
 
+def embed_body(
+    model: str,
+    inputs: Sequence[str],
+    truncate: bool | None,
+    dimensions: int | None,
+    options: Mapping[str, object],
+    keep_alive: KeepAlive | None,
+) -> dict[str, object]:
+    """`POST /api/embed`."""
+    if isinstance(inputs, str):
+        raise TypeError("inputs is a sequence of texts, not one text")
+    body = load_body(model, options, keep_alive)
+    body["input"] = list(inputs)
+    if truncate is not None:
+        body["truncate"] = truncate
+    if dimensions is not None:
+        body["dimensions"] = dimensions
+    return body
+
+
+def create_body(request: CreateRequest) -> dict[str, object]:
+    """`POST /api/create`."""
+    body = _given(request)
+    if "from_model" in body:
+        body["from"] = body.pop("from_model")
+    if request.messages:
+        body["messages"] = [message_body(message) for message in request.messages]
+    return body
+
+
 def message_body(message: Message) -> dict[str, object]:
     """One message; `content` is always sent, as other servers of this protocol ask for it."""
     body: dict[str, object] = {"role": message.role, "content": message.content}
@@ -64,7 +94,7 @@ def _tool_call_body(call: ToolCall) -> dict[str, object]:
     return {"id": call.id, "function": function} if call.id else {"function": function}
 
 
-def _given(request: ChatRequest | GenerateRequest) -> dict[str, object]:
+def _given(request: ChatRequest | GenerateRequest | CreateRequest) -> dict[str, object]:
     """The fields that say something: neither None nor an empty collection (both mean: not asked for)."""
     body: dict[str, object] = {}
     for each in fields(request):

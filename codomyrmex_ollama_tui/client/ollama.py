@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType, TracebackType
+from urllib.parse import quote
 
 from codomyrmex_ollama_tui.client.address import Address
-from codomyrmex_ollama_tui.client.answers import AnswerReader
-from codomyrmex_ollama_tui.client.bodies import chat_body, encode, generate_body, load_body
-from codomyrmex_ollama_tui.client.failures import refusal, words_in
+from codomyrmex_ollama_tui.client.bodies import chat_body, create_body, embed_body, generate_body, load_body
+from codomyrmex_ollama_tui.client.calls import Calls, RawAnswer
 from codomyrmex_ollama_tui.client.parse import (
-    Fields,
-    load_object,
-    progress_of,
+    embeddings_of,
     running_of,
     show_of,
     tags_of,
     version_of,
 )
+from codomyrmex_ollama_tui.client.upload import file_chunks
 from codomyrmex_ollama_tui.client.wire import Call, Limits, Wire
-from codomyrmex_ollama_tui.domain.chat import AnswerEnd, AnswerPiece, ChatRequest, GenerateRequest, KeepAlive
-from codomyrmex_ollama_tui.domain.errors import BadReply, OllamaError, StreamUnfinished
+from codomyrmex_ollama_tui.domain.chat import (
+    AnswerEnd,
+    AnswerPiece,
+    ChatRequest,
+    CreateRequest,
+    Embeddings,
+    GenerateRequest,
+    KeepAlive,
+)
+from codomyrmex_ollama_tui.domain.errors import ServerRefused
 from codomyrmex_ollama_tui.domain.models import (
     NOTHING,
     ModelInfo,
@@ -34,10 +41,6 @@ from codomyrmex_ollama_tui.domain.models import (
 )
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_REAL_WAIT = 0.001
-"""Seconds; what comes sooner than this was there already."""
-_GOODBYE = 0.25
-"""Seconds for the rest of a stream after its last line, so that the connection can be used again."""
 
 
 class OllamaClient:
@@ -80,12 +83,10 @@ class OllamaClient:
         jitter: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.address = address
-        self._clock = clock
-        self._sleep = sleep
-        self._limits = Limits(connect_timeout, request_timeout, first_byte_timeout, max_retries, retry_delay)
-        self._wire = Wire(
-            address, self._limits, headers=_checked(headers, token), ca_file=ca_file, sleep=sleep, jitter=jitter
-        )
+        limits = Limits(connect_timeout, request_timeout, first_byte_timeout, max_retries, retry_delay)
+        made = _checked(headers, token)
+        self._wire = Wire(address, limits, headers=made, ca_file=ca_file, sleep=sleep, jitter=jitter)
+        self._calls = Calls(self._wire, clock=clock, sleep=sleep)
 
     async def __aenter__(self) -> OllamaClient:
         return self
@@ -103,32 +104,41 @@ class OllamaClient:
 
     async def version(self, *, timeout: float | None = None) -> ServerVersion:
         """`GET /api/version`. `timeout` in seconds, else the client's `request_timeout`; NoAnswer when it is over."""
-        return version_of(await self._short("GET", "/api/version", limit=timeout))
+        return version_of(await self._calls.fields("GET", "/api/version", within=timeout))
 
     async def list_models(self) -> tuple[ModelSummary, ...]:
         """`GET /api/tags`, the newest first."""
-        return tags_of(await self._short("GET", "/api/tags"))
+        return tags_of(await self._calls.fields("GET", "/api/tags"))
 
     async def running(self, *, timeout: float | None = None) -> tuple[RunningModel, ...]:
         """`GET /api/ps`. From 0.32.4 it can wait while a model is loading: NoAnswer after `timeout` seconds."""
-        return running_of(await self._short("GET", "/api/ps", limit=timeout))
+        return running_of(await self._calls.fields("GET", "/api/ps", within=timeout))
 
     async def show(self, model: str, *, verbose: bool = False) -> ModelInfo:
         """`POST /api/show`. `verbose` also brings the large arrays of `model_info`."""
         body: dict[str, object] = {"model": model}
         if verbose:
             body["verbose"] = True
-        return show_of(await self._short("POST", "/api/show", body, model=model))
+        return show_of(await self._calls.fields("POST", "/api/show", body, model=model))
+
+    async def copy(self, source: str, destination: str) -> None:
+        """`POST /api/copy`. A model that has the new name already is replaced without a word."""
+        body = {"source": source, "destination": destination}
+        await self._calls.short("POST", "/api/copy", body, model=source)
 
     async def delete(self, model: str) -> None:
         """`DELETE /api/delete`. A loaded model stays in memory until its time is over."""
-        await self._empty("DELETE", "/api/delete", {"model": model}, model=model)
+        await self._calls.short("DELETE", "/api/delete", {"model": model}, model=model)
 
     # -- answers -------------------------------------------------------------------------------------------------
 
     def chat(self, request: ChatRequest, *, rest: float = 0.0) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
-        """`POST /api/chat`, streaming; the last item is the AnswerEnd. See `generate`."""
-        return self._answer("/api/chat", chat_body(request), request.model, rest, patient=bool(request.tools))
+        """`POST /api/chat`, streaming; the last item is the AnswerEnd. Arguments and errors as in `generate`.
+
+        While tools are offered the wait between two bytes has no limit: a call is sent only when it is whole.
+        """
+        patient = bool(request.tools)
+        return self._calls.answer("/api/chat", chat_body(request), model=request.model, rest=rest, patient=patient)
 
     def generate(self, request: GenerateRequest, *, rest: float = 0.0) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
         """`POST /api/generate`, streaming; the last item is the AnswerEnd.
@@ -137,136 +147,112 @@ class OllamaClient:
 
         Args:
             rest: seconds to rest after each real wait for the network, so that what comes fast is read together
-                and drawn together. For drawing only: measuring takes 0.
+                and drawn together. For drawing only: whoever measures takes 0.
 
         Raises:
             StreamBroken: with the text that had come; see its subclasses.
+            BadReply: with the text that had come, for what is not the protocol.
             OllamaError: all the others, before anything has come.
         """
-        return self._answer("/api/generate", generate_body(request), request.model, rest)
+        return self._calls.answer("/api/generate", generate_body(request), model=request.model, rest=rest)
 
     async def load(
         self, model: str, *, options: Mapping[str, object] = NOTHING, keep_alive: KeepAlive | None = None
     ) -> AnswerEnd:
         """Load a model; `options` such as num_ctx must be those of the requests that follow, else it loads twice."""
-        return await self._one_answer(load_body(model, options, keep_alive), model)
+        return await self._calls.one_answer("/api/generate", load_body(model, options, keep_alive), model=model)
 
     async def unload(self, model: str) -> AnswerEnd:
         """Let the server drop a model from memory as soon as it is idle; fine if it was not loaded."""
-        return await self._one_answer(load_body(model, NOTHING, 0), model)
+        return await self._calls.one_answer("/api/generate", load_body(model, NOTHING, 0), model=model)
+
+    async def embed(
+        self,
+        model: str,
+        inputs: Sequence[str],
+        *,
+        truncate: bool | None = None,
+        dimensions: int | None = None,
+        options: Mapping[str, object] = NOTHING,
+        keep_alive: KeepAlive | None = None,
+    ) -> Embeddings:
+        """`POST /api/embed`: a vector for each input. No input only loads the model.
+
+        Args:
+            truncate: False: an error instead of silently cutting what is too long.
+            dimensions: length of the vectors, for models that allow a choice (from 0.11.11).
+
+        Raises:
+            BadReply: also when the number of vectors is not the number of inputs.
+        """
+        body = embed_body(model, inputs, truncate, dimensions, options, keep_alive)
+        return embeddings_of(await self._calls.slow_fields("/api/embed", body, model=model), len(inputs))
 
     # -- progress ------------------------------------------------------------------------------------------------
 
     def pull(self, model: str, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
-        """`POST /api/pull`; ends after "success", raises otherwise. Closing the generator stops the download."""
-        body: dict[str, object] = {"model": model}
-        if insecure:
-            body["insecure"] = True
-        return self._progress("/api/pull", body, model)
+        """`POST /api/pull`; ends after "success", raises otherwise. Closing the generator stops the download.
 
-    # -- how ------------------------------------------------------------------------------------------------------
+        Args:
+            insecure: let the server talk to the registry without TLS.
+        """
+        return self._calls.progress("/api/pull", _transfer(model, insecure), model=model)
 
-    async def _short(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, object] | None = None,
-        *,
-        model: str = "",
-        limit: float | None = None,
-    ) -> Fields:
-        data = await self._whole(method, path, body, model=model, limit=limit)
-        return Fields(load_object(data, path), path)
+    def push(self, model: str, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
+        """`POST /api/push`; as `pull`, the other way."""
+        return self._calls.progress("/api/push", _transfer(model, insecure), model=model)
 
-    async def _empty(self, method: str, path: str, body: Mapping[str, object], *, model: str) -> None:
-        await self._whole(method, path, body, model=model)
+    def create(self, request: CreateRequest) -> AsyncGenerator[Progress, None]:
+        """`POST /api/create`; ends after "success", raises otherwise. `completed` can go backwards while quantizing."""
+        model = request.from_model or request.model
+        return self._calls.progress("/api/create", create_body(request), model=model)
 
-    async def _whole(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, object] | None,
-        *,
-        model: str = "",
-        limit: float | None = None,
-    ) -> bytes:
-        call = Call(
-            method,
-            path,
-            None if body is None else encode(body),
-            _JSON if body is not None else None,
-            model=model,
-            repeatable=method == "GET",
-            gap=self._limits.request if limit is None else limit,
-        )
-        data, _ = await self._wire.body(call)
-        return data
+    # -- blobs ---------------------------------------------------------------------------------------------------
 
-    async def _answer(
-        self, path: str, body: Mapping[str, object], model: str, rest: float, *, patient: bool = False
-    ) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
-        """Args: patient: whether silence may be a tool call in the writing, which shows only when it is whole."""
-        call = Call(
-            "POST",
-            path,
-            encode(body),
-            _JSON,
-            model=model,
-            repeatable=True,
-            first_byte=self._limits.first_byte,
-            gap=None if patient else self._limits.request,
-        )
-        reader = AnswerReader(path, model)
-        clock = self._clock
+    async def blob_exists(self, digest: str) -> bool:
+        """`HEAD /api/blobs/:digest`, `digest` as "sha256:<64 hex digits>"."""
         try:
-            async with aclosing(self._wire.lines(call)) as packets:
-                before = clock()
-                async for lines, _ in packets:
-                    at = clock()
-                    for line in lines:
-                        for item in reader.read(line, at):
-                            yield item
-                    if reader.ended:
-                        await _drain(packets)
-                        return
-                    if rest > 0 and at - before > _REAL_WAIT:
-                        await self._sleep(rest)
-                    before = clock()
-        except OllamaError as error:
-            raise reader.broken(error) from error.__cause__
-        reader.finish()
+            await self._calls.short("HEAD", _blob_path(digest))
+        except ServerRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
-    async def _one_answer(self, body: Mapping[str, object], model: str) -> AnswerEnd:
-        async with aclosing(self._answer("/api/generate", body, model, 0.0)) as items:
-            async for item in items:
-                if isinstance(item, AnswerEnd):
-                    return item
-        raise BadReply("/api/generate", "no end")
+    async def upload_blob(self, digest: str, path: Path, *, on_sent: Callable[[int], None] | None = None) -> bool:
+        """`POST /api/blobs/:digest` with a file's bytes. No limit of time.
 
-    async def _progress(self, path: str, body: Mapping[str, object], model: str) -> AsyncGenerator[Progress, None]:
-        status = ""
-        async with aclosing(self._wire.lines(Call("POST", path, encode(body), _JSON, model=model))) as packets:
-            async for lines, _ in packets:
-                for line in lines:
-                    data = load_object(line, path)
-                    words = words_in(data)
-                    if words is not None:
-                        raise refusal(None, words, model=model)
-                    progress = progress_of(Fields(data, path))
-                    status = progress.status
-                    yield progress
-                if status == "success":
-                    await _drain(packets)
-                    return
-        raise StreamUnfinished("the server ended its progress report before it said success")
+        Args:
+            on_sent: called with the number of bytes sent so far.
+
+        Returns:
+            Whether the server took it; False if it had it already.
+
+        Raises:
+            OSError: when the file cannot be read.
+            ServerRefused: 400 also when the bytes are not those of the digest.
+        """
+        async with file_chunks(path, on_sent) as (size, chunks):
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+            call = Call("POST", _blob_path(digest), chunks, headers)
+            _, response = await self._wire.body(call)
+        return response.status_code == 201
+
+    # -- anything ------------------------------------------------------------------------------------------------
+
+    async def request_raw(
+        self, method: str, path: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> RawAnswer:
+        """A request that no method makes, and its answer as it is; errors are those of the tree all the same."""
+        return await self._calls.raw(method, path, content, headers)
 
 
-async def _drain(packets: AsyncIterator[object]) -> None:
-    """Read what follows a last line; nothing that happens here can make the answer wrong."""
-    with suppress(TimeoutError, OllamaError):
-        async with asyncio.timeout(_GOODBYE):
-            async for _ in packets:
-                pass
+def _transfer(model: str, insecure: bool) -> dict[str, object]:
+    return {"model": model, "insecure": True} if insecure else {"model": model}
+
+
+def _blob_path(digest: str) -> str:
+    return f"/api/blobs/{quote(digest, safe=':')}"
 
 
 def _checked(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
@@ -280,6 +266,3 @@ def _checked(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
         if not all(32 <= ord(sign) < 127 or sign == "\t" for sign in value) or value != value.strip():
             raise ValueError(f"the value of the header {name} holds characters that no header can hold")
     return made
-
-
-_JSON = {"Content-Type": "application/json"}

@@ -219,8 +219,8 @@ def progress_of(fields: Fields) -> Progress:
     )
 
 
-def embeddings_of(fields: Fields) -> Embeddings:
-    """`POST /api/embed`."""
+def embeddings_of(fields: Fields, count: int) -> Embeddings:
+    """`POST /api/embed` for `count` inputs."""
     vectors = fields.take("embeddings")
     if not isinstance(vectors, list):
         raise fields.wrong("embeddings", "no list")
@@ -229,6 +229,8 @@ def embeddings_of(fields: Fields) -> Embeddings:
         if not isinstance(vector, list) or not all(type(item) in (int, float) for item in vector):
             raise fields.wrong(f"embeddings[{index}]", "no list of numbers")
         made.append(tuple(map(float, vector)))
+    if len(made) != count:
+        raise fields.wrong("embeddings", f"of {len(made)} vectors for {count} inputs")
     return Embeddings(fields.text("model"), tuple(made), counters_of(fields), fields.rest())
 
 

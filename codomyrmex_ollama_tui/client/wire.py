@@ -56,7 +56,8 @@ class Call:
         content: the body; an iterable is sent as it comes and only once.
         model: the model it is about, for the errors.
         repeatable: whether 502, 503 and 504 may be tried again.
-        first_byte, gap: seconds until the answer begins, and between its bytes; None waits for ever.
+        first_byte, gap, total: seconds until the answer begins, between its bytes, and (bodies only) from sending
+            to the last byte; None waits for ever.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Call:
     repeatable: bool = False
     first_byte: float | None = None
     gap: float | None = None
+    total: float | None = None
 
 
 class Wire:
@@ -114,37 +116,47 @@ class Wire:
         finally:
             await response.aclose()
 
-    async def lines(self, call: Call) -> AsyncGenerator[tuple[list[bytes], httpx.Response], None]:
+    async def lines(self, call: Call) -> AsyncGenerator[list[bytes], None]:
         """The lines of an answer as they come, those of one packet together; a last one may lack its line end.
 
         Raises:
             BadReply: for compressed answers, documents, and lines beyond the limit.
             StreamCut: when the connection breaks, or is silent for longer than `call.gap`.
         """
+        async with self.open(call) as response, aclosing(self.lines_of(response, call)) as packets:
+            async for lines in packets:
+                yield lines
+
+    async def lines_of(self, response: httpx.Response, call: Call) -> AsyncGenerator[list[bytes], None]:
+        """The lines of an open answer."""
+        check_stream_type(response, call.path)
         splitter = LineSplitter()
-        async with self.open(call) as response:
-            check_stream_type(response, call.path)
-            async with aclosing(self._chunks(response, call)) as chunks:
-                async for chunk in chunks:
-                    try:
-                        lines = splitter.feed(chunk)
-                    except LineTooLongError as error:
-                        raise BadReply(call.path, str(error), error.begins.decode("utf-8", "replace")) from None
-                    if lines:
-                        yield lines, response
-            tail = splitter.finish()
-            if tail:
-                yield [tail], response
+        async with aclosing(self._chunks(response, call)) as chunks:
+            async for chunk in chunks:
+                try:
+                    lines = splitter.feed(chunk)
+                except LineTooLongError as error:
+                    raise BadReply(call.path, str(error), excerpt(error.begins)) from None
+                if lines:
+                    yield lines
+        tail = splitter.finish()
+        if tail:
+            yield [tail]
 
     async def body(self, call: Call) -> tuple[bytes, httpx.Response]:
-        """A whole body, within `limits.request` from sending to the last byte where `call.gap` is set."""
-        try:
-            async with asyncio.timeout(call.gap), self.open(call) as response:
-                return await self._whole(response, call), response
-        except TimeoutError:
-            raise NoAnswer(self.address.label, f"nothing complete within {call.gap:g} s") from None
+        """A whole body.
 
-    async def _whole(self, response: httpx.Response, call: Call) -> bytes:
+        Raises:
+            NoAnswer: when it is not complete within `call.total` seconds from sending.
+        """
+        try:
+            async with asyncio.timeout(call.total), self.open(call) as response:
+                return await self.whole(response, call), response
+        except TimeoutError:
+            raise NoAnswer(self.address.label, f"nothing complete within {_seconds(call.total)}") from None
+
+    async def whole(self, response: httpx.Response, call: Call) -> bytes:
+        """The whole body of an open answer."""
         check_encoding(response, call.path)
         parts = bytearray()
         async with aclosing(self._chunks(response, call)) as chunks:
@@ -163,7 +175,7 @@ class Wire:
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                raise StreamCut(f"the server sent nothing for {call.gap:g} s in the middle of its answer") from None
+                raise StreamCut(f"the server was silent for {_seconds(call.gap)} in the middle of its answer") from None
             except _TRANSPORT_ERRORS as error:
                 raise in_the_answer(error, call.path) from error
             yield chunk
@@ -192,7 +204,7 @@ class Wire:
             async with asyncio.timeout(call.first_byte):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
         except TimeoutError:
-            raise NoAnswer(self.address.label, f"nothing within {call.first_byte:g} s") from None
+            raise NoAnswer(self.address.label, f"nothing within {_seconds(call.first_byte)}") from None
         except _TRANSPORT_ERRORS as error:
             raise before_the_answer(error, self.address.label, call.path) from error
         if response.is_success:
@@ -230,9 +242,14 @@ class Wire:
 def check_stream_type(response: httpx.Response, path: str) -> None:
     """Raise BadReply for an answer that cannot be lines of JSON, going by its headers."""
     check_encoding(response, path)
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(response)
     if kind.startswith(("text/html", "image/", "audio/", "video/")) or kind == "text/event-stream":
         raise BadReply(path, f"{kind} instead of lines of JSON")
+
+
+def is_lines(response: httpx.Response) -> bool:
+    """Whether an answer says that it is lines of JSON."""
+    return _kind(response) == "application/x-ndjson"
 
 
 def check_encoding(response: httpx.Response, path: str) -> None:
@@ -245,6 +262,15 @@ def check_encoding(response: httpx.Response, path: str) -> None:
 def excerpt(body: bytes) -> str:
     """The beginning of a body for an error."""
     return body[:200].decode("utf-8", "replace")
+
+
+def _seconds(limit: float | None) -> str:
+    return "the system's own limit" if limit is None else f"{limit:g} s"
+
+
+def _kind(response: httpx.Response) -> str:
+    kind: str = response.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower()
 
 
 def _encoding(response: httpx.Response) -> str:

@@ -85,6 +85,34 @@ class GenerateRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """`POST /api/create`: a model made from another one, or from files. A field that is empty or None is not sent.
+
+    Attributes:
+        model: the name to make; the same as `from_model` changes that model in place.
+        from_model: the model to start from.
+        files, adapters: file names with the digests of blobs that the server has ("sha256:<hex>").
+        license: added to those of `from_model`.
+        quantize: e.g. "q4_K_M", from F16, BF16 and F32 only.
+        requires: the oldest version of Ollama that can run it.
+    """
+
+    model: str
+    from_model: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+    system: str | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    license: tuple[str, ...] = ()
+    quantize: str | None = None
+    renderer: str | None = None
+    parser: str | None = None
+    requires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Counters:
     """The figures of an answer's last line. Durations in nanoseconds, counts in tokens; None where absent.
 
