@@ -39,7 +39,7 @@ def die_with_parent() -> None:
 
 def leave_when_let_go() -> None:
     """Wait for the end of stdin, then go without clean-up: taking a llama.cpp server down can hang for ever."""
-    while sys.stdin.buffer.read(65536):
+    while os.read(0, 65536):
         pass
     os._exit(0)
 
