@@ -107,11 +107,10 @@ def parameters(text: str) -> str:
     if match is None:
         return text
     number = float(match[1])
-    return (
-        f"{number:.1f} {match[2].upper()}"
-        if number < 99.5 and match[2].upper() in "BT"
-        else f"{number:.0f} {match[2].upper()}"
-    )
+    unit = match[2].upper()
+    if number >= 999.5 and unit in "KMB":
+        number, unit = number / 1000, {"K": "M", "M": "B", "B": "T"}[unit]
+    return f"{number:.{1 if number < 99.5 and unit in 'BT' else 0}f} {unit}"
 
 
 def context(tokens: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,11 @@ from textual.widgets import Static
 
 from codomyrmex_ollama_tui.ui.commands import Command, bindings, offered_by, shown_key, title_of
 from codomyrmex_ollama_tui.ui.screens.ask import keys_line
+
+WIDTH = 96
+"""Cells of the dialog at most."""
+FRAME = 7
+"""Cells of it that are border, padding and scrollbar."""
 
 Group = tuple[str, Sequence[tuple[str, Command]]]
 
@@ -27,10 +33,6 @@ class HelpScreen(ModalScreen[None]):
         Command("help.up", "k", "scroll('up')", "Up", "Scroll up", palette=False),
     )
     BINDINGS = bindings(ROSTER)
-    DEFAULT_CSS = """
-    HelpScreen #help { width: 84; max-width: 100%; max-height: 90%; }
-    HelpScreen #help Static { height: auto; }
-    """
 
     def __init__(self, groups: Sequence[Group]) -> None:
         super().__init__()
@@ -56,9 +58,13 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help", classes="dialog") as dialog:
             dialog.border_title = "Help"
             dialog.border_subtitle = keys_line(("j k", "scroll"), ("esc", "close")).markup
-            yield Static(self._text())
+            yield Static()
 
-    def _text(self) -> Content:
+    def on_resize(self) -> None:
+        """The sentences are wrapped beside their keys."""
+        self.query_one(Static).update(self._text(min(WIDTH, self.app.size.width) - FRAME))
+
+    def _text(self, width: int) -> Content:
         key_width = max((len(keys) for _, rows in self._groups for keys, _ in rows), default=0)
         title_width = max((len(command.title) for _, rows in self._groups for _, command in rows), default=0)
         lines: list[Content] = []
@@ -67,13 +73,10 @@ class HelpScreen(ModalScreen[None]):
                 lines.append(Content())
             lines.append(Content.styled(title, "bold"))
             for keys, command in rows:
-                lines.append(
-                    Content.assemble(
-                        (keys.ljust(key_width), "$primary"),
-                        f"  {command.title.ljust(title_width)}  ",
-                        (command.help, "$muted"),
-                    )
-                )
+                head = Content.assemble((keys.ljust(key_width), "$primary"), f"  {command.title.ljust(title_width)}  ")
+                first, *rest = wrap(command.help, max(20, width - head.cell_length)) or [""]
+                lines.append(Content.assemble(head, (first, "$muted")))
+                lines += [Content.assemble(" " * head.cell_length, (more, "$muted")) for more in rest]
         return Content("\n").join(lines)
 
     def action_close(self) -> None:

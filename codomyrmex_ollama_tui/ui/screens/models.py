@@ -95,6 +95,23 @@ class HeadLine(Row):
         return self._right
 
 
+class ModelTable(LiveTable):
+    """The models, one row each."""
+
+    ROSTER: ClassVar = (
+        Command(
+            "models.chat",
+            "enter",
+            "select_cursor",
+            "Chat with it",
+            "Begin a conversation with the model",
+            show=True,
+            short="chat",
+        ),
+    )
+    BINDINGS = bindings(ROSTER)
+
+
 class ModelsScreen(Room):
     """Models on the server; everything in the table comes from the list and from what is in memory."""
 
@@ -104,15 +121,6 @@ class ModelsScreen(Room):
     AUTO_FOCUS = "#table"
     ROSTER: ClassVar = (
         Command("models.pull", "p", "pull", "Pull a model", "Fetch a model by its name", show=True, short="pull"),
-        Command(
-            "models.chat",
-            "enter",
-            "chat",
-            "Chat with it",
-            "Begin a conversation with the model",
-            show=True,
-            short="chat",
-        ),
         Command("models.unload", "u", "unload", "Unload", "Take the model out of memory", show=True),
         Command(
             "models.delete", "d,delete", "delete", "Delete", "Remove the model from the disk; asks first", show=True
@@ -143,7 +151,7 @@ class ModelsScreen(Room):
             with Vertical(id="main"):
                 yield HeadLine()
                 yield Input(placeholder="letters of a name", id="filter", compact=True)
-                yield LiveTable(id="table")
+                yield ModelTable(id="table")
                 yield Static(id="empty")
                 yield PullPanel(id="pulls")
             with VerticalScroll(id="details", can_focus=False):
@@ -236,6 +244,8 @@ class ModelsScreen(Room):
         empty.update(self._empty_words())
         empty.display = not shown
         table.display = bool(shown)
+        if shown and self.focused is None:
+            table.focus()
         self._show_head(shown)
         self._show_details()
         self.refresh_bindings()
@@ -334,9 +344,9 @@ class ModelsScreen(Room):
 
     @on(LiveTable.RowSelected)
     def _row_selected(self) -> None:
-        self.action_chat()
+        self.chat()
 
-    def action_chat(self) -> None:
+    def chat(self) -> None:
         """Begin a conversation with the model under the cursor."""
         if (model := self.chosen) is not None:
             self.post_message(OpenChat(model.name))
@@ -446,7 +456,7 @@ class ModelsScreen(Room):
         """What can be done with what is there."""
         pulls = self.services.models.pulls.states
         match action:
-            case "chat" | "delete" | "inspect":
+            case "delete" | "inspect":
                 return self.is_mounted and self.chosen is not None
             case "unload":
                 return self.is_mounted and self.chosen is not None and self._is_loaded(self.chosen.name)

@@ -41,7 +41,6 @@ class Room(Screen[None]):
 
     TAB: ClassVar[str] = ""
     """The mode whose tab is lit."""
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (WIDE, "-wide")]
 
     @dataclass
     class ServerChanged(Message):
@@ -75,6 +74,7 @@ class Room(Screen[None]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.services = services
         self.settings = settings
         self.now = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from rich.text import Text
@@ -12,6 +12,9 @@ from textual.content import Content
 from textual.widgets import DataTable
 
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
+
+SHORTEST = 18
+"""Cells that the flexible column takes at least, where there is room."""
 
 Cells = Mapping[str, Content]
 
@@ -22,7 +25,7 @@ class Column:
 
     Attributes:
         key: what its cells are called in a row.
-        width: cells; 0 for the one column that takes what the others leave.
+        width: cells; 0 for the one column that is as wide as its cells, as far as the others leave room.
     """
 
     key: str
@@ -31,13 +34,15 @@ class Column:
     align: Literal["left", "right"] = "left"
 
 
-class LiveTable(DataTable[Content]):
+class LiveTable(DataTable[Content], inherit_bindings=False):
     """Rows are shown in the order they are given. Cells are `Content`, cut to their column with an ellipsis."""
 
     BINDING_GROUP_TITLE = "Table"
     ROSTER: ClassVar = (
-        Command("table.down", "j", "cursor_down", "Down", "The next row", palette=False),
-        Command("table.up", "k", "cursor_up", "Up", "The row before", palette=False),
+        Command("table.down", "j,down", "cursor_down", "Down", "The next row", palette=False),
+        Command("table.up", "k,up", "cursor_up", "Up", "The row before", palette=False),
+        Command("table.page-down", "pagedown", "page_down", "A page down", "As many rows as are seen", palette=False),
+        Command("table.page-up", "pageup", "page_up", "A page up", "As many rows as are seen", palette=False),
         Command("table.first", "g,home", "scroll_top", "First", "The first row", palette=False),
         Command("table.last", "G,end", "scroll_bottom", "Last", "The last row", palette=False),
     )
@@ -80,6 +85,7 @@ class LiveTable(DataTable[Content]):
         before, self._rows_shown = self._rows_shown, dict(rows)
         if self._laid_out is None:
             return  # shown when the size is known
+        self._lay_out()
         if list(before) != list(rows):
             self._fill()
             return
@@ -101,7 +107,7 @@ class LiveTable(DataTable[Content]):
         # DataTable pads each column with a cell on both sides
         rest = width - sum(column.width + 2 for column in self._spec if column.width) - 2
         spec = tuple(
-            column if column.width else Column(column.key, column.title, max(8, rest), column.align)
+            column if column.width else replace(column, width=max(8, min(rest, self._longest(column.key))))
             for column in self._spec
         )
         if self._laid_out == (spec, width):
@@ -113,6 +119,10 @@ class LiveTable(DataTable[Content]):
             title = column.title.rjust(column.width) if column.align == "right" else column.title
             self.add_column(Text(title), key=column.key, width=column.width)
         self._fill(held)
+
+    def _longest(self, key: str) -> int:
+        cells = (row.get(key, Content()).cell_length for row in self._rows_shown.values())
+        return max((SHORTEST, *cells)) + 2
 
     def _fill(self, held: str | None = None) -> None:
         if self._laid_out is None:
