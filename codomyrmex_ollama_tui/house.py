@@ -57,7 +57,8 @@ class House:
         self.settings = SettingsStore(self.folders.config_file, environment, now=local_now, flags=shown)
         settings = self.settings.settings
         address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
-        self.settings.problems += problems
+        for words in problems:
+            self.settings.note(words)
         launcher = Launcher(
             allowed=flags.start and settings.auto_start_server,
             python=sys.executable,

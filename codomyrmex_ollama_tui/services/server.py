@@ -50,6 +50,7 @@ class ServerService:
         client_settings: ClientSettings | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        check_every: float = CHECK_EVERY,
     ) -> None:
         self._launcher = launcher
         self._clock = clock
@@ -68,7 +69,8 @@ class ServerService:
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._streams = 0
-        self._heard_at = -CHECK_EVERY
+        self._heard_at = -check_every
+        self._check_every = check_every
         self._listeners: list[Callable[[ServerState], None]] = []
         self._state = ServerState(ServerPhase.STARTING, address.label, origin=origin)
 
@@ -205,8 +207,8 @@ class ServerService:
         """Returns when a health check failed. While the bytes of a stream arrive there is none."""
         since = self._clock()
         while True:
-            woken = await self._rest(CHECK_EVERY)
-            if not woken and self._streams and self._clock() - self._heard_at < CHECK_EVERY:
+            woken = await self._rest(self._check_every)
+            if not woken and self._streams and self._clock() - self._heard_at < self._check_every:
                 continue
             if not (await self._check()).well:
                 return

@@ -47,6 +47,7 @@ class SettingsStore:
         self._environment = environment
         self._flags = dict(flags or {})
         self._now = now
+        self._notes: list[str] = []
         self._listeners: list[Callable[[Settings], None]] = []
         self._settings = self._load()
 
@@ -64,6 +65,11 @@ class SettingsStore:
                 self._listeners.remove(callback)
 
         return unsubscribe
+
+    def note(self, words: str) -> None:
+        """Adds a sentence to `problems` that stays for this run."""
+        self._notes.append(words)
+        self.problems = (words, *self.problems)
 
     def change(self, name: str, value: object) -> Settings:
         """Sets one setting ("ui.theme", "keys.chat.send") in the file and here; comments and all else stay.
@@ -84,9 +90,7 @@ class SettingsStore:
                 raise ValueError(problem(name, value, rule.allowed))
         self._write(table, field, value)
         self._flags.pop(field, None)  # what was chosen later wins over the flag
-        problems = self.problems
         self._settings = self._load()
-        self.problems = tuple(dict.fromkeys((*problems, *self.problems)))
         for listener in tuple(self._listeners):
             listener(self._settings)
         return self._settings
@@ -114,7 +118,7 @@ class SettingsStore:
         except FileNotFoundError:
             return tomlkit.document()
         except (UnicodeDecodeError, TOMLKitError) as error:
-            self.problems = (*self.problems, self._set_aside(error))
+            self._set_aside(error)
             return tomlkit.document()
 
     def _load(self) -> Settings:
@@ -126,7 +130,7 @@ class SettingsStore:
             problems.append(f"{self.path} cannot be read ({error.strerror or error}); the defaults are in force")
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             tables = {}
-            problems.append(self._set_aside(error))
+            self._set_aside(error)
         values: dict[str, Any] = {}
         for table in ("ollama", "ui"):
             problems += _take(tables.get(table), table, values)
@@ -135,7 +139,7 @@ class SettingsStore:
                 values[_origin_field(field)] = "file"
         keys, key_problems = _keys(tables.get("keys"))
         problems += key_problems + self._take_environment(values)
-        self.problems = tuple(problems)
+        self.problems = (*self._notes, *problems)
         return Settings(**{**values, "keys": keys, **self._flags})
 
     def _read(self) -> dict[str, object]:
@@ -160,14 +164,16 @@ class SettingsStore:
                 values[_origin_field(rule.name)] = "environment"
         return problems
 
-    def _set_aside(self, error: Exception) -> str:
-        """Renames a file that is no TOML, so that nothing can overwrite it."""
+    def _set_aside(self, error: Exception) -> None:
+        """Renames a file that is no TOML, so that nothing can overwrite it, and says so."""
         aside = self.path.with_name(f"config.broken-{self._now():%Y%m%d-%H%M%S-%f}.toml")
         try:
             self.path.rename(aside)
-        except OSError as problem_with_it:
-            return f"{self.path.name} is broken ({error}) and cannot be renamed ({problem_with_it.strerror})"
-        return f"{self.path.name} is broken ({error}); it is kept as {aside.name}, the defaults are in force"
+        except OSError as failure:
+            words = f"{self.path.name} is broken ({error}) and cannot be renamed ({failure.strerror})"
+        else:
+            words = f"{self.path.name} is broken ({error}); it is kept as {aside.name}, the defaults are in force"
+        self._notes.append(words)
 
 
 def _take(table: object, where: str, values: dict[str, object]) -> list[str]:
