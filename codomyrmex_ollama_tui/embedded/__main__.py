@@ -97,6 +97,10 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
                 loop = asyncio.get_running_loop()
                 threading.Thread(target=_wait_for_end_of_stdin, args=(loop, self), daemon=True).start()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            lock.release()  # a signal that ended us is raised again after this, and nothing comes after that
+
     config = uvicorn.Config(
         app,
         log_level="warning",

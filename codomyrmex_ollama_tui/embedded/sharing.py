@@ -47,7 +47,9 @@ class FolderLock:
         draft.replace(self._note)
 
     def release(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder, if we hold it."""
+        if not self.held:
+            return
         with suppress(OSError):
             self._note.unlink()
         self._lock.release()
