@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,13 +32,19 @@ class Check:
 
 
 class Pipe:
-    """One client for the work, one for health checks that never tries twice and needs no connection of the other."""
+    """One client for the work, one for health checks that never tries twice and needs no connection of the other.
 
-    def __init__(self, address: Address, settings: ClientSettings) -> None:
+    `clock` is what the pieces of an answer are stamped with.
+    """
+
+    def __init__(
+        self, address: Address, settings: ClientSettings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.address = address
         self.client: OllamaClient | None = None
         self._prober: OllamaClient | None = None
         self._settings = settings
+        self._clock = clock
 
     async def connect(self, address: Address) -> None:
         """Goes to an address: new clients, nothing is sent. In a thread: for https the certificates are read."""
@@ -76,5 +84,6 @@ class Pipe:
             request_timeout=self._settings.request_timeout,
             max_retries=self._settings.max_retries,
             retry_delay=self._settings.retry_delay,
+            clock=self._clock,
         )
         return client, OllamaClient(self.address, connect_timeout=CHECK_LIMIT, max_retries=0)
