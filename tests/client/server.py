@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -155,8 +156,10 @@ class WireServer:
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         """Notice a client that hangs up while a gate is closed."""
-        if not await reader.read(1):
-            self.gone.set()
+        with suppress(ConnectionError):  # a reset is an end as good as any
+            if await reader.read(1):
+                return
+        self.gone.set()
 
     async def _body(self, reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding") == "chunked":
