@@ -34,10 +34,12 @@ class Folders:
 
 
 def make_private(folder: Path) -> Path:
-    """Makes a folder, readable by its owner alone (0700), and returns it. One that exists is left as it is.
+    """Makes a folder and those above it, readable by the owner alone (0700). What exists is left as it is.
 
     Raises:
         OSError: it cannot be made.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.parent.exists():  # mkdir(parents=True) would give the folders above it the usual mode
+        make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     return folder
