@@ -148,7 +148,9 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         return ChatScreen(self.services, self.settings, model=self._model, now=self._now, clock=self._clock)
 
     async def action_go(self, mode: str) -> None:
-        """Show a main screen."""
+        """Show a main screen; what covers it when it is already shown goes away."""
+        if mode == self.current_mode:
+            self._leave_first_run()
         await self.switch_mode(mode)
 
     @on(OpenChat)
@@ -183,7 +185,14 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
 
         if not isinstance(self.screen, FirstRunScreen):
             self.push_screen(
-                FirstRunScreen(self.services, self.settings, asked=self._asked, now=self._now, clock=self._clock)
+                FirstRunScreen(
+                    self.services,
+                    self.settings,
+                    asked=self._asked,
+                    tab=self.current_mode,
+                    now=self._now,
+                    clock=self._clock,
+                )
             )
 
     def _leave_first_run(self) -> None:

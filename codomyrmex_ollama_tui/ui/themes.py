@@ -12,29 +12,29 @@ from textual.theme import Theme
 DEFAULT_THEME = "night"
 
 DARK_VARIABLES: Mapping[str, str] = {
-    "muted": "#7f889b",
+    "muted": "#828b9e",
     "faint": "#4b5468",
     "border": "#3a4358",
     "border-blurred": "#262d3c",
-    "model-1": "#4fc4cf",
-    "model-2": "#f08a6b",
-    "model-3": "#b5cf6b",
-    "model-4": "#d78fc9",
-    "model-5": "#e6d36f",
-    "model-6": "#a99bf0",
+    "model-1": "#2bc7df",
+    "model-2": "#ea8667",
+    "model-3": "#bfe184",
+    "model-4": "#d88bbe",
+    "model-5": "#f1d367",
+    "model-6": "#a69bf2",
 }
 """What our style sheets name beside Textual's own variables, for dark themes that do not set it."""
 
 LIGHT_VARIABLES: Mapping[str, str] = {
-    "muted": "#5f6572",
+    "muted": "#5e6471",
     "faint": "#b4b2aa",
     "border": "#a9a79e",
     "border-blurred": "#d3d0c6",
-    "model-1": "#0b6f78",
-    "model-2": "#b0431f",
-    "model-3": "#55700a",
-    "model-4": "#9a3585",
-    "model-5": "#7d6200",
+    "model-1": "#14696c",
+    "model-2": "#a84431",
+    "model-3": "#3b5700",
+    "model-4": "#9a398d",
+    "model-5": "#7b6100",
     "model-6": "#4b46c4",
 }
 """The same for light themes."""

@@ -38,6 +38,9 @@ EMBEDDED_SIZE = 92_921_600
 DELIBERATE = 0.4
 """Seconds after the card appears in which its key does nothing: it may have been meant for what was there before."""
 BAR = 40
+"""Cells of the bar at most."""
+CARD = 78
+"""Cells of the card, as in the style sheet; six of them are padding."""
 
 
 class FirstRunScreen(Room):
@@ -45,9 +48,9 @@ class FirstRunScreen(Room):
 
     Args:
         asked: the address where a server was looked for first, as people write it.
+        tab: the mode it is shown over.
     """
 
-    TAB = "chat"
     CSS_PATH = "first_run.tcss"
     BINDING_GROUP_TITLE = "First steps"
     ROSTER: ClassVar = (
@@ -78,10 +81,11 @@ class FirstRunScreen(Room):
         settings: SettingsStore,
         *,
         asked: str = "",
+        tab: str = "chat",
         now: Callable[[], datetime] = local_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(services, settings, now=now, clock=clock)
+        super().__init__(services, settings, now=now, clock=clock, tab=tab)
         self._asked = asked
         self._appeared = clock()
         self._consented = False
@@ -195,7 +199,8 @@ class FirstRunScreen(Room):
                     "   ", bar(0.0, BAR), ("  " + (one_line(pull.status, 24) or pull.phase.value), "$muted")
                 )
         amount, words = bytes_words(pull)
-        room = max(8, min(BAR, self.app.size.width - 14 - len(amount) - len(words)))
+        inside = min(CARD, self.app.size.width - 2) - 6
+        room = max(6, min(BAR, inside - 7 - len(amount) - len(words)))
         return Content.assemble("   ", bar(pull_share(pull), room), f"  {amount}  ", (words, "$muted"))
 
     def _ways_out(self, state: ServerState) -> list[Content]:

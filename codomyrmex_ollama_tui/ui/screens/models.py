@@ -118,7 +118,7 @@ class ModelsScreen(Room):
     TAB = "models"
     CSS_PATH = "models.tcss"
     BINDING_GROUP_TITLE = "Models"
-    AUTO_FOCUS = "#table"
+    AUTO_FOCUS = ""
     ROSTER: ClassVar = (
         Command("models.pull", "p", "pull", "Pull a model", "Fetch a model by its name", show=True, short="pull"),
         Command("models.unload", "u", "unload", "Unload", "Take the model out of memory", show=True),
@@ -246,6 +246,8 @@ class ModelsScreen(Room):
         table.display = bool(shown)
         if shown and self.focused is None:
             table.focus()
+        elif not shown and self.focused is table:
+            self.set_focus(None)
         self._show_head(shown)
         self._show_details()
         self.refresh_bindings()
@@ -254,7 +256,7 @@ class ModelsScreen(Room):
         left = (
             Content.assemble(("/ ", "$primary"), self._filter) if self._filter else Content.styled("/ filter", "$muted")
         )
-        if self._models is None:
+        if not self._models:
             self.query_one(HeadLine).show(left, Content())
             return
         models = self._models

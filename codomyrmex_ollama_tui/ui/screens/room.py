@@ -72,6 +72,7 @@ class Room(Screen[None]):
         *,
         now: Callable[[], datetime] = local_now,
         clock: Callable[[], float] = time.monotonic,
+        tab: str | None = None,
     ) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
@@ -80,7 +81,7 @@ class Room(Screen[None]):
         self.now = now
         self.clock = clock
         self.running_models: tuple[RunningModel, ...] = ()
-        self.top_row = TopRow(self.TAB, services.server.state, clock=clock)
+        self.top_row = TopRow(tab or self.TAB, services.server.state, clock=clock)
         self.status_line = StatusLine()
         self._unsubscribe: list[Callable[[], None]] = []
         self._clockwork: list[Timer] = []
