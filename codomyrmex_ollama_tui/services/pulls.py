@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, ServerUnreachable, StreamCut
-from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name
+from codomyrmex_ollama_tui.domain.names import parse_name, parse_reference, problem_with_name
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.tally import LayerState, PullPhase, Tally
 
@@ -212,7 +212,8 @@ class PullQueue:
 
 def _key(name: str) -> tuple[str, str]:
     """What two names of one model have in common, and the name as it is shown."""
-    parsed = parse_name(name)
+    reference = parse_reference(name)
+    parsed = None if reference is None else parse_name(reference.pull_name)
     if parsed is None:
         raise ValueError(problem_with_name(name) or f"no model can be called {one_line(name, 80)!r}")
-    return parsed.full.casefold(), parsed.short
+    return parsed.key, parsed.short

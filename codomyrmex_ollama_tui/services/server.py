@@ -57,7 +57,7 @@ class ServerService:
         self._named = address
         self._origin: Origin = origin
         self._engine_only = False
-        self._pipe = Pipe(address, client_settings or ClientSettings())
+        self._pipe = Pipe(address, client_settings or ClientSettings(), clock=clock)
         self._child: Child | None = None
         self._launched: Kind = "none"
         self._starts = 0
@@ -175,12 +175,13 @@ class ServerService:
         # In a thread: it takes longer than a frame.
         await asyncio.to_thread(importlib.import_module, "codomyrmex_ollama_tui.client.ollama")
         delay = FIRST_DELAY
+        failed: Check | None = None
         while True:
             try:
-                missing = await self._find()
+                missing, failed = await self._find(failed), None
                 if missing is None:
                     delay = FIRST_DELAY
-                    await self._while_well()
+                    failed = await self._while_well()
                     continue
                 words = self._why if self._why and missing.nobody else missing.words
             except Exception as error:  # the watch must outlive whatever it meets; it says so and goes on
@@ -190,28 +191,29 @@ class ServerService:
             await self._rest(delay)
             delay = min(LONGEST_DELAY, delay * 2)
 
-    async def _find(self) -> Check | None:
-        """None when a server answers, found or started; else what is wrong."""
+    async def _find(self, failed: Check | None) -> Check | None:
+        """None when a server answers, found or started; else what is wrong. `failed` is a check just made."""
         if self._pipe.client is None:
             await self._pipe.connect(self._named)
         if self._engine_only and self._launched == "none":
             check = Check(False, "the embedded engine is not running", nobody=True)
         else:
-            check = await self._check()
+            check = failed or await self._check()
         if check.nobody and self._may_start():
             self._asked_again = False
             check = await self._start_one()
         return None if check.well else check
 
-    async def _while_well(self) -> None:
-        """Returns when a health check failed. While the bytes of a stream arrive there is none."""
+    async def _while_well(self) -> Check:
+        """Returns the health check that failed. While the bytes of a stream arrive there is none."""
         since = self._clock()
         while True:
             woken = await self._rest(self._check_every)
             if not woken and self._streams and self._clock() - self._heard_at < self._check_every:
                 continue
-            if not (await self._check()).well:
-                return
+            check = await self._check()
+            if not check.well:
+                return check
             if self._clock() - since > START_LIMIT:
                 self._starts = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,10 +80,15 @@ def launcher(
 
 @asynccontextmanager
 async def watching(
-    url: str, starter: Launcher, origin: Origin = "default", *, check_every: float = 0.05
+    url: str,
+    starter: Launcher,
+    origin: Origin = "default",
+    *,
+    check_every: float = 0.05,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[tuple[ServerService, Watched]]:
     """A server service with its states, closed at the end."""
-    server = ServerService(parse_address(url), origin, starter, check_every=check_every)
+    server = ServerService(parse_address(url), origin, starter, clock=clock, check_every=check_every)
     watched = Watched(server)
     try:
         yield server, watched

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,8 +12,8 @@ import pytest
 
 from codomyrmex_ollama_tui.domain.errors import ServerUnreachable
 from codomyrmex_ollama_tui.services import pipe, server
-from codomyrmex_ollama_tui.services.server import ServerPhase, Way
-from tests.services.rooms import LIMIT, ROOT, free_url, gone, launcher, ollama, process, watching
+from codomyrmex_ollama_tui.services.server import Origin, ServerPhase, Way
+from tests.services.rooms import ROOT, free_url, gone, launcher, ollama, process, watching
 from tests.support import engine_program, ollama_program
 from tests.support.server import Gate, LocalServer, Reply
 
@@ -72,40 +70,40 @@ async def test_a_server_that_hangs_is_lost(tmp_path: Path) -> None:
     async with ollama() as real, watching(real.url, launcher(tmp_path), "flag") as (service, watched):
         await service.settled()
         real.route("GET", "/api/version", Reply(json={"version": "0.24.0"}, gate=hang))
-        lost = await watched.until_phase(ServerPhase.LOST)
+        lost = await watched.until_phase(ServerPhase.LOST, limit=pipe.CHECK_LIMIT + 1.5)
         assert lost.words == f"{lost.label} does not answer"
 
 
 async def test_checks_pause_while_bytes_arrive_and_only_then(tmp_path: Path) -> None:
-    async with ollama() as real:
-        service = server.ServerService(
-            (await _address(real)), "flag", launcher(tmp_path), clock=lambda: 0.0, check_every=0.02
-        )
-        try:
-            await service.settled()
-            with service.busy():
-                service.heard()  # the clock stands still: it is always "just now"
-                await real.wait_for("/api/version", 1)
-                await real.stop()
-                # A check under way may have met the end of the server; from then on there is none.
-                service.heard()
-                asked = len(real.requests)
-                with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(0.3):
-                        while len(real.requests) == asked and service.state.phase is ServerPhase.READY:
-                            await service._news.wait()
-            await _until(service, ServerPhase.LOST)
-        finally:
-            await service.aclose()
+    async with (
+        ollama() as real,
+        watching(real.url, launcher(tmp_path), "flag", clock=lambda: 0.0) as (service, watched),
+    ):
+        await service.settled()
+        with service.busy():
+            await real.wait_for("/api/version", len(real.asked("/api/version")) + 1)  # silent so far: checks go on
+            service.heard()  # the clock stands still: it was always "just now"
+            await (await service.client()).version()  # meanwhile a check that was under way comes to its end
+            await real.stop()
+            await asyncio.wait([asyncio.create_task(watched.until_phase(ServerPhase.LOST))], timeout=0.3)
+            assert service.state.phase is ServerPhase.READY
+        await watched.until_phase(ServerPhase.LOST)
+
+
+async def test_a_stream_that_lost_its_server_has_it_looked_for_at_once(tmp_path: Path) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path), "flag", check_every=60.0) as (service, watched):
+        await service.settled()
+        await real.stop()
+        service.doubt()
+        await watched.until_phase(ServerPhase.LOST)
 
 
 @pytest.mark.parametrize("origin", ["default", "environment", "file"])
 @posix
-async def test_ollama_is_started_where_nobody_answers_and_stopped_at_the_end(tmp_path: Path, origin: str) -> None:
+async def test_ollama_is_started_where_nobody_answers_and_stopped_at_the_end(tmp_path: Path, origin: Origin) -> None:
     ollama_program.install(tmp_path)
     url = await free_url()
-    where = "default" if origin == "default" else "environment" if origin == "environment" else "file"
-    async with watching(url, launcher(tmp_path, search_path=str(tmp_path)), where) as (service, watched):  # type: ignore[arg-type]
+    async with watching(url, launcher(tmp_path, search_path=str(tmp_path)), origin) as (service, watched):
         state = await service.settled()
         assert (state.phase, state.ours, state.kind, state.origin) == (ServerPhase.READY, True, "ollama", origin)
         assert state.label == url.removeprefix("http://")
@@ -289,11 +287,14 @@ async def test_the_engine_ends_when_the_front_is_killed(tmp_path: Path) -> None:
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT) as front:
-        assert front.stdout is not None
-        assert front.stdout.readline().strip() == b"ready"
-        child = process(tmp_path)
-        front.send_signal(signal.SIGKILL)
+    front = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert front.stdout is not None
+    assert (await front.stdout.readline()).strip() == b"ready"
+    child = process(tmp_path)
+    front.send_signal(signal.SIGKILL)
+    await front.wait()
     assert gone(child)
 
 
@@ -330,16 +331,6 @@ async def test_a_listener_that_fails_does_not_end_the_watch(tmp_path: Path) -> N
         stop()
         await real.stop()
         assert (await watched.until_phase(ServerPhase.LOST)).phase is ServerPhase.LOST
-
-
-async def _address(real: LocalServer) -> server.Address:
-    return server.parse_address(real.url)
-
-
-async def _until(service: server.ServerService, phase: ServerPhase) -> None:
-    async with asyncio.timeout(LIMIT):
-        while service.state.phase is not phase:
-            await service._news.wait()
 
 
 async def _ask(url: str, path: str) -> None:
