@@ -1,0 +1,247 @@
+"""The transcript: turns of a conversation, opened, added and streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+
+from codomyrmex_ollama_tui.domain.text import clean
+from codomyrmex_ollama_tui.ui.widgets.transcript.items import Status, Turn, TurnView
+from codomyrmex_ollama_tui.ui.widgets.transcript.selection import SelectingView
+
+FRAMES = 15
+"""Drawings a second while an answer streams, at most."""
+REST = 4
+"""Times the length of a drawing that the next one waits: a slow machine then costs smoothness, never the keyboard."""
+MOST_AT_ONCE = 6000
+"""Characters that one drawing takes; the rest waits for the next one."""
+
+
+class Transcript(SelectingView):
+    """Shows a conversation, follows a streaming answer, never moves under a reader who has scrolled away.
+
+    Args:
+        max_width: cells that the text is never wider than.
+        clock: seconds, for measuring how long drawings take.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_width: int = 100,
+        id: str | None = None,
+        classes: str | None = None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        super().__init__(max_width=max_width, id=id, classes=classes)
+        self._clock = clock
+        self._turns: list[Turn] = []
+        self._fed: Turn | None = None
+        self._ending: tuple[str, Status] | None = None  # note and status of the streaming turn, once it has ended
+        self._not_before = 0.0
+        self._tick = self.set_interval(1 / FRAMES, self._flush, pause=True)
+
+    # ------------------------------------------------------------------ content
+
+    def open(self, turns: Sequence[TurnView]) -> None:
+        """Show a whole conversation, at its end. A turn that is streaming may be fed further."""
+        self.clear()
+        self._turns = [Turn(number, replace(view)) for number, view in enumerate(turns)]
+        width = self._text_width
+        self._column.items = [turn.unread(width) for turn in self._turns]
+        self._column.measure()
+        if self._turns and self._turns[-1].streaming:
+            self._feed_into(self._turns[-1])
+        self._settle()
+
+    def add(self, turn: TurnView) -> None:
+        """Show one more turn that is complete."""
+        self._drain()
+        self._append(Turn(len(self._turns), replace(turn)))
+        self._settle()
+
+    def begin(self, turn: TurnView) -> None:
+        """Show one more turn, which is going to be fed."""
+        self._drain()
+        self._append(Turn(len(self._turns), replace(turn, status="streaming")))
+        self._feed_into(self._turns[-1])
+
+    def feed(self, text: str) -> None:
+        """More of the answer of the turn that has begun."""
+        if self._fed is not None and text:
+            self._fed.view.text += text
+            self._fed.said.append(text)
+            self._tick.resume()
+
+    def feed_thinking(self, text: str) -> None:
+        """More of what the model thinks before it answers."""
+        if self._fed is not None and text:
+            self._fed.view.thinking += text
+            self._fed.thought.append(text)
+            self._tick.resume()
+
+    def finish(self, *, note: str = "", status: Status = "complete") -> None:
+        """No more will come for the turn that has begun."""
+        if self._fed is None:
+            return
+        self._ending = (note, status)
+        if sum(map(len, self._fed.said)) <= MOST_AT_ONCE:
+            self._flush(at_once=True)
+        else:
+            self._tick.resume()
+
+    def set_note(self, turn_id: str, note: str, status: Status | None = None) -> None:
+        """Change the line under a turn, and its status if one is given (a turn that is being fed keeps its own)."""
+        turn = self._turn(turn_id)
+        if turn is None:
+            return
+        turn.view.note = note
+        if status is not None and turn is not self._fed:
+            turn.view.status = status
+        turn.redraw_ends()
+        if turn.answer is not None:
+            self._recompose(turn, self._place())
+        self._settle()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._turns, self._fed, self._ending = [], None, None
+        self._column.items.clear()
+        self._column.measure()
+        self._links.clear()
+        self._held, self._artist, self._follow = None, None, True
+        self._tick.pause()
+        if self.is_attached and self in self.screen.selections:
+            self.screen.clear_selection()
+        self._settle()
+
+    def source_of(self, turn_id: str) -> str:
+        """The Markdown of a turn, safe to copy; "" if there is no such turn."""
+        turn = self._turn(turn_id)
+        return turn.source if turn else ""
+
+    @property
+    def streaming(self) -> bool:
+        """True from `begin` until everything fed is on the screen after `finish`."""
+        return self._fed is not None
+
+    def _turn(self, turn_id: str) -> Turn | None:
+        return next((turn for turn in reversed(self._turns) if turn.view.id == turn_id), None)
+
+    def _append(self, turn: Turn) -> None:
+        self._turns.append(turn)
+        turn.read(self._text_width)
+        self._column.replace(len(self._column.items), len(self._column.items), turn.items())
+
+    def _feed_into(self, turn: Turn) -> None:
+        turn.read(self._text_width)
+        self._fed, self._ending = turn, None
+        self._show(turn)
+
+    # ------------------------------------------------------------------ streaming
+
+    def _drain(self) -> None:
+        """Draw all that has been fed, however much: another turn is to come under it."""
+        if self._fed is not None:
+            self._ending = self._ending or (self._fed.view.note, "complete")
+            while self._fed is not None:
+                self._flush(at_once=True)
+
+    def _flush(self, at_once: bool = False) -> None:
+        """Draw what has arrived: at most FRAMES times a second and never more than a fraction of the time."""
+        turn, begun = self._fed, self._clock()
+        if turn is None or not (turn.said or turn.thought or self._ending):
+            self._tick.pause()
+            return
+        if begun < self._not_before and not at_once:
+            return
+        said, thought = _portion(turn.said), _portion(turn.thought)
+        last = self._ending is not None and not turn.said and not turn.thought
+        said, thought = _whole_ends(said, turn.said, last), _whole_ends(thought, turn.thought, last)
+        width = self._text_width
+        if turn.thoughts is not None:
+            turn.thoughts.feed(clean(thought), width, last)
+        if thought:
+            turn.thought_words += len(thought.split())
+        if turn.answer is not None:
+            turn.answer.feed(clean(said), width, last)
+        if last and self._ending is not None:
+            turn.view.note, turn.view.status = self._ending[0] or turn.view.note, self._ending[1]
+            self._fed = self._ending = None
+            self._tick.pause()
+        if thought or last or (said and turn.view.thinking):
+            turn.redraw_ends()
+        self._show(turn)
+        self._forget()
+        self._not_before = begun + (REST + 1) * (self._clock() - begun)
+
+    def _show(self, turn: Turn) -> None:
+        """Put a streaming turn's items on the screen, with the cursor after the last one."""
+        place = None if self._follow else self._place()
+        items = turn.items()
+        tip = next((item for item in reversed(items) if item.kind == "block"), None) if turn.streaming else None
+        for item in items:
+            if item.pointed and item is not tip:
+                item.pointed, item.art = False, None
+        if tip is not None and not tip.pointed:
+            tip.pointed, tip.art = True, None
+        self._column.replace(*self._column.span_of(turn), items)
+        self._settle(place)
+
+    # ------------------------------------------------------------------ ways of looking at it
+
+    def action_raw(self) -> None:
+        """Show the Markdown source, or what it means again."""
+        self._raw = not self._raw
+        self._restyle()
+
+    def action_thinking(self) -> None:
+        """Unfold what the models thought, or fold it all again."""
+        unfolded = not any(turn.unfolded for turn in self._turns if turn.view.thinking)
+        place = self._place()
+        for turn in self._turns:
+            if turn.view.thinking and turn.unfolded != unfolded:
+                self._unfold(turn, unfolded)
+        self._settle(place)
+
+    def action_toggle_turn(self, number: int) -> None:
+        """Unfold or fold the thinking of one turn."""
+        turn = self._turns[number]
+        place = self._place()
+        self._unfold(turn, not turn.unfolded)
+        self._settle(place)
+
+    def _unfold(self, turn: Turn, unfolded: bool) -> None:
+        turn.unfolded = unfolded
+        turn.redraw_ends()
+        if turn.answer is not None:
+            turn.read(self._text_width)
+            first, last = self._column.span_of(turn)
+            self._column.replace(first, last, turn.items())
+
+    def action_scroll_end(self) -> None:
+        """Go to the end and follow what comes."""
+        self._follow = True
+        self._settle()
+
+    def action_scroll_home(self) -> None:
+        """Go to the beginning."""
+        self._follow = False
+        self.scroll_to(y=0, animate=False)
+        self._settle()
+
+
+def _portion(pieces: list[str]) -> str:
+    """Take at most MOST_AT_ONCE characters of what waits."""
+    text = "".join(pieces)
+    pieces[:] = [text[MOST_AT_ONCE:]] if len(text) > MOST_AT_ONCE else []
+    return text[:MOST_AT_ONCE]
+
+
+def _whole_ends(text: str, waiting: list[str], last: bool) -> str:
+    """Keep back a carriage return at the end: it may be half of a line end."""
+    if text.endswith("\r") and not last:
+        waiting[:0] = ["\r"]
+        return text[:-1]
+    return text
