@@ -16,6 +16,9 @@ from textual.strip import Strip
 from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import Block, Container, Definitions
 from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run, chop, cut_runs, line_breaks, width_of
 
+Piece = tuple[str, str]
+"""Name of a style, text."""
+
 LEAST_WIDTH = 8
 """Cells that quotes and lists, however deep, leave to the text."""
 
@@ -197,7 +200,7 @@ def draw_plain(art: Art, lines: Sequence[str], names: tuple[str, ...]) -> None:
 
 def draw_code(
     art: Art,
-    lines: Sequence[Sequence[tuple[str, str]]],
+    lines: Sequence[Sequence[Piece]],
     first: Sequence[Run],
     rest: Sequence[Run],
     names: tuple[str, ...],

@@ -52,7 +52,7 @@ class Item:
     `key` orders the items and stays with what they show, whatever happens above them.
     """
 
-    __slots__ = ("art", "block", "gap", "height", "key", "kind", "pointed", "thought", "turn", "version")
+    __slots__ = ("art", "block", "gap", "height", "key", "kind", "leads", "pointed", "thought", "turn", "version")
 
     def __init__(self, kind: ItemKind, key: int, turn: Turn, gap: int, height: int = 1) -> None:
         self.kind = kind
@@ -64,7 +64,10 @@ class Item:
         self.thought = False
         self.art: Art | None = None
         self.version = 0
+        self.leads = False
+        """The first block of its section: the gap above it does not come from the text."""
         self.pointed = False
+        """The cursor of a growing answer stands at its end."""
 
 
 class Section:
@@ -109,7 +112,7 @@ class Section:
     def _item(self, number: int, block: Block, width: int) -> Item:
         gap = block.gap if number else 0
         item = Item("block", self._key(number), self.turn, gap, guess_height(block.text or block.source, width))
-        item.block, item.thought, item.version = block, self.thought, block.version
+        item.block, item.thought, item.version, item.leads = block, self.thought, block.version, number == 0
         return item
 
 

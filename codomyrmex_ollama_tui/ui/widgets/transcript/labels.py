@@ -59,9 +59,4 @@ def _note(art: Art, turn: Turn) -> None:
     style = artist.mix("text", "failed" if view.status == "failed" else "stopped" if sign else "note")
     text = clean(view.note).replace("\t", " ").strip() or _WORDS.get(view.status, "")
     first = [Run(sign, style)] if sign else []
-    draw_runs(
-        art,
-        [Run(text, style if sign else artist.mix("text", "note"))],
-        first,
-        [Run(" " * len(sign), style)] if sign else [],
-    )
+    draw_runs(art, [Run(text, style)], first, [Run(" " * len(sign), style)] if sign else [])

@@ -30,6 +30,7 @@ _DEAR = re.compile(r"\[|://|@|<|www\.")
 _STOOD_IN = "x"  # before the rest of a cut line, so that it cannot look like the beginning of a block
 _HTML_UNTIL_BLANK = "<div>"
 _HTML_OPENER = re.compile(r" {0,3}(<!--|<\?|<!\[CDATA\[|<![A-Z]|<(?:script|pre|style|textarea)(?=[\s>]|$))", re.I)
+_JOINED = "\u200d\ufe0f"
 _TITLE_MAY_COME = ('"', "'", "(")
 
 

@@ -26,13 +26,13 @@ def draw_table(art: Art, block: Block, definitions: Definitions, base: tuple[str
     widths = _fit(_widest(rows, len(table.head), natural), artist.width - width_of(rest))
     drawing = _Table(art, widths, table.alignments, rest)
     if block.part == 0:
-        drawing.rule("┌┬┐", first)
+        drawing.rule("┌", "┬", "┐", first)
         drawing.row(head)
-        drawing.rule("├┼┤", rest)
+        drawing.rule("├", "┼", "┤", rest)
     for cells in rows:
         drawing.row(cells)
     if not block.more:
-        drawing.rule("└┴┘", rest)
+        drawing.rule("└", "┴", "┘", rest)
 
 
 def _cells(artist: Artist, cells: Cells, definitions: Definitions, names: tuple[str, ...]) -> _Drawn:
@@ -76,8 +76,7 @@ class _Table:
         self._prefix = prefix
         self._border = art.artist.mix("text", "border")
 
-    def rule(self, corners: str, prefix: Sequence[Run]) -> None:
-        left, middle, right = corners
+    def rule(self, left: str, middle: str, right: str, prefix: Sequence[Run]) -> None:
         line = left + middle.join("─" * (width + 2) for width in self._widths) + right
         self._art.add([*prefix, Run(line, self._border)])
 

@@ -104,6 +104,8 @@ class TranscriptView(ScrollView, can_focus=True):
         self._styles = read_styles(self)
         self._artist = Artist(self._text_width, self._styles, self._links, self._raw)
         for item in self._column.items:
+            if item.block and not item.leads:
+                item.gap = 0 if self._raw else item.block.gap
             if old and item.block:
                 rows = (item.height - item.gap) * old.width // self._text_width
                 item.height = item.gap + max(1, rows)
@@ -121,11 +123,11 @@ class TranscriptView(ScrollView, can_focus=True):
         else:
             base = ("text", "thinking") if item.thought else ("text",)
             item.art = artist.draw(item.block, section.splitter.definitions, base)
+            if self._raw and not item.leads:
+                item.gap = 0  # the source has its blank lines itself
             item.version = item.block.version
         if item.pointed:
             item.art.point(artist.mix("text", "cursor"))
-        if self._raw and item.block is not None and item.block.gap:
-            item.gap = 0  # the source has its blank lines itself
         item.height = item.gap + len(item.art.rows) if item.art.rows else 0
 
     def _reveal(self, index: int, artist: Artist) -> None:
