@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
         word = unknown[0].partition("=")[0]
         if not word.startswith("-"):
             self.error(f"unexpected argument {word!r}; see {self.prog} --help")
-        flags = [flag for action in self._actions for flag in action.option_strings]
+        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
         near = difflib.get_close_matches(word, flags, n=1, cutoff=0.5)
         self.error(f"unknown flag {word!r}" + (f"; did you mean {near[0]}?" if near else f"; see {self.prog} --help"))
 
@@ -97,7 +97,7 @@ def _open(parser: _Parser, given: argparse.Namespace) -> int:
     try:
         house = House(flags, os.environ)
     except ValueError as error:
-        parser.error(f"--host {given.host!r}: {error}")
+        parser.error(f"--host cannot be used: {error}")  # not what was given: it may hold a password
     try:
         return house.open_ui()
     except OSError as error:
