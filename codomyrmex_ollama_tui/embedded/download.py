@@ -114,11 +114,11 @@ def explain(wheel: WheelFile, said: str, complaints: str) -> str:
     if "[Errno 28]" in everything:
         return f"no space left on the disk while fetching {what}"
     index = _INDEX.search(said)
-    where = f"{index['scheme'] or 'https'}://{index['rest'].rstrip('/')}" if index else "package index"
+    where = f"{index['scheme'] or 'https'}://{index['rest'].rstrip('/')}" if index else "the package index"
     if broken := _RETRY.search(complaints):
         return f'pull model manifest: Get "{where}/{wheel.package}/": {_innermost(broken["reason"])}'
     if "No matching distribution" in complaints or "Could not find a version" in complaints:
-        return f"pull model manifest: the {where} has no {what}, or wants a login"
+        return f"pull model manifest: {where} has no {what}, or wants a login"
     errors = [line for line in complaints.splitlines() if line.lower().startswith("error")]
     reason = (errors or complaints.strip().splitlines() or ["pip failed without a word"])[-1]
     return f"the download of {what} broke off: {reason.removeprefix('ERROR: ')[:_LONGEST_REASON]}"

