@@ -65,6 +65,7 @@ class ServerService:
         self._was_ready = False
         self._asked_again = False
         self._closed = False
+        self._leaving = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -91,8 +92,10 @@ class ServerService:
 
     async def start(self) -> None:
         """Begins to look for the server and to watch it; returns at once. A second call does nothing."""
-        if self._task is None and not self._closed:
-            self._publish(ServerPhase.STARTING, words=f"looking for a server at {self._pipe.address.label}")
+        # While one address is left for another, whoever asks must not bring the old one back.
+        if self._task is None and not self._closed and not self._leaving:
+            self._pipe.address = self._named
+            self._publish(ServerPhase.STARTING, words=f"looking for a server at {self._named.label}")
             self._task = asyncio.get_running_loop().create_task(self._watch(), name="server watch")
 
     async def settled(self) -> ServerState:
@@ -117,6 +120,7 @@ class ServerService:
             ValueError: the text cannot be an address; one sentence for a person.
         """
         address = parse_address(text)
+        self._publish(ServerPhase.STARTING, words=f"going to {address.label}")
         await self._leave()
         self._origin, self._engine_only = "flag", False
         self._named = address
@@ -124,6 +128,7 @@ class ServerService:
 
     async def use_embedded(self) -> None:
         """Leaves the address and starts the embedded engine, whatever may be started unasked."""
+        self._publish(ServerPhase.STARTING, words="going to the embedded engine")
         await self._leave()
         self._origin, self._engine_only = "default", True
         await self.start()
@@ -338,6 +343,7 @@ class ServerService:
     async def _leave(self) -> None:
         """Back to where nothing has begun."""
         task, self._task = self._task, None
+        self._leaving = True
         try:
             if task is not None:
                 task.cancel()
@@ -347,6 +353,7 @@ class ServerService:
                 await self._stop_child()
             finally:
                 await self._pipe.close()
+                self._leaving = False
         self._launched = "none"
         self._starts, self._why = 0, ""
         self._was_ready = self._asked_again = False
