@@ -105,17 +105,18 @@ class AnswerReader:
             raise BadReply(self._where, "a line with a field of a wrong type", line.decode("utf-8", "replace"))
         if not self._chat and not done and "response" not in data and not thinking and "tool_calls" not in data:
             raise BadReply(self._where, "a line without a response", line.decode("utf-8", "replace"))
+        calls = self._tool_calls(message.get("tool_calls"))
+        logprobs = self._logprobs(data.get("logprobs"))
+        end = self._end(data, at) if done else None
+        # Nothing of the line can be wrong any more: now it counts as come.
         self._begun = True
         if text:
             self._text.append(text)
         if thinking:
             self._thinking.append(thinking)
-        calls = self._tool_calls(message.get("tool_calls"))
-        logprobs = self._logprobs(data.get("logprobs"))
-        if not done:
+        if end is None:
             return (AnswerPiece(text, thinking, calls, logprobs, at, self._extra(data, message)),)
         self.ended = True
-        end = self._end(data, at)
         message_extra = self._message_extra(message) if self._chat else NOTHING
         if text or thinking or calls or logprobs or message_extra:
             extra = {"message": message_extra} if message_extra else NOTHING

@@ -49,7 +49,7 @@ class OllamaClient:
     Args:
         address: where it is.
         headers: sent with every request.
-        token: sent as a bearer token.
+        token: sent as a bearer token, without white space around it.
         ca_file: PEM file of the authorities to trust for https:// instead of the usual ones.
         connect_timeout: seconds for a connection.
         request_timeout: seconds for a whole short call, and between two bytes of an answer.
@@ -259,7 +259,7 @@ def _checked(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
     """The headers to send; their values are secrets, so the errors name only the header."""
     made = dict(headers)
     if token is not None:
-        made["Authorization"] = f"Bearer {token}"
+        made["Authorization"] = f"Bearer {token.strip()}"
     for name, value in made.items():
         if not name or not all(33 <= ord(sign) < 127 and sign != ":" for sign in name):
             raise ValueError(f"{name!r} cannot be the name of a header")

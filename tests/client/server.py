@@ -78,8 +78,12 @@ class WireServer:
 
     Attributes:
         requests: what came in.
+        asked: set when a request has come in.
         gone: set when a client has closed its connection.
     """
+
+    NOWHERE = Address("http", "127.0.0.1", 9)
+    """An address for clients that must not get as far as asking."""
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self._scripts = list(scripts)
@@ -89,6 +93,7 @@ class WireServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[Request] = []
         self.connections = 0
+        self.asked = asyncio.Event()
         self.gone = asyncio.Event()
 
     @property
@@ -138,6 +143,7 @@ class WireServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
         body = await self._body(reader, headers)
         self.requests.append(Request(method, target, headers, body))
+        self.asked.set()
         script = self._scripts[min(self._next, len(self._scripts) - 1)]
         self._next += 1
         watch = asyncio.ensure_future(self._watch(reader)) if script.gates else None
