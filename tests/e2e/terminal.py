@@ -65,6 +65,14 @@ class Window(Terminal):
             )
         return self.text()
 
+    def press(self, key: str, what: Predicate, timeout: float = 30.0) -> str:
+        """Press a key, and again as a person would, until what it does can be seen."""
+        for _ in range(int(timeout)):
+            self.send(key)
+            if self.wait(what, 1.0) is not None:
+                return self.text()
+        return self.expect(what, 1.0, why=f"the effect of {key}")
+
     def quit(self, timeout: float = 15.0) -> None:
         """Leave by the key; the program ends well and nothing that it started is left."""
         family = self.family()
