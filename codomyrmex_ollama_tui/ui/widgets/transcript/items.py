@@ -69,6 +69,11 @@ class Item:
         self.pointed = False
         """The cursor of a growing answer stands at its end."""
 
+    @property
+    def hidden(self) -> bool:
+        """A link's definition: what uses it shows it."""
+        return self.block is not None and self.block.kind == "definition"
+
 
 class Section:
     """A text of a turn (its thinking, or what it says) as blocks and their items."""
@@ -112,6 +117,8 @@ class Section:
     def _item(self, number: int, block: Block, width: int) -> Item:
         gap = block.gap if number else 0
         item = Item("block", self._key(number), self.turn, gap, guess_height(block.text or block.source, width))
+        if block.kind == "definition":
+            item.gap = item.height = 0
         item.block, item.thought, item.version, item.leads = block, self.thought, block.version, number == 0
         return item
 

@@ -15,6 +15,7 @@ LONGEST_LINE = 1000
 """Characters; a longer line is not read by the lexer."""
 
 _START = ("root",)
+_STEP = 8  # lines of growing code that are read together
 _STYLES = (
     ("Keyword.Type", "code-type"),
     ("Keyword", "code-keyword"),
@@ -78,12 +79,39 @@ def colour(fence: Fence, part: int, lines: Sequence[str]) -> list[list[Piece]]:
         begun = len(fence.states) - 1
         _, state = _colour(lexer, fence.lines[begun], _stack(fence.states[begun]))
         fence.states.append(state)
-    out, _ = _colour(lexer, lines, _stack(fence.states[part]))
+    begun = _stack(fence.states[part])
+    if part >= len(fence.lines):
+        return _growing(language_of(fence.info), lines, tuple(begun))
+    out, state = _colour(lexer, lines, begun)
+    if len(fence.states) == part + 1:
+        fence.states.append(state)
     return out
 
 
 def _stack(state: object) -> list[str]:
     return list(state) if isinstance(state, tuple) else list(_START)
+
+
+def _growing(language: str, lines: Sequence[str], state: tuple[str, ...]) -> list[list[Piece]]:
+    """The coloured lines of a part that may grow: those before the last few are read once.
+
+    A token that spans the places where it is read on may look different until the part is final.
+    """
+    out: list[list[Piece]] = []
+    at = 0
+    while len(lines) - at > 2 * _STEP:
+        rows, state = _settled(language, tuple(lines[at : at + _STEP]), state)
+        out += rows
+        at += _STEP
+    rows, _ = _colour(find_lexer(language), lines[at:], list(state))
+    return out + rows
+
+
+@lru_cache(maxsize=16)
+def _settled(
+    language: str, lines: tuple[str, ...], state: tuple[str, ...]
+) -> tuple[list[list[Piece]], tuple[str, ...]]:
+    return _colour(find_lexer(language), lines, list(state))
 
 
 def _colour(lexer: Any, lines: Sequence[str], stack: list[str]) -> tuple[list[list[Piece]], tuple[str, ...]]:

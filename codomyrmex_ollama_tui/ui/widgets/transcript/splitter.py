@@ -24,7 +24,7 @@ from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import (
 from codomyrmex_ollama_tui.ui.widgets.transcript.structure import Leaf, leaves
 
 WINDOW_CHARACTERS = 4000
-WINDOW_LINES = 64
+WINDOW_LINES = 48
 WINDOW_DEAR = 150
 _DEAR = re.compile(r"\[|://|@|<|www\.")
 _STOOD_IN = "x"  # before the rest of a cut line, so that it cannot look like the beginning of a block
@@ -64,6 +64,7 @@ class Splitter:
         self._opened = 0  # how many of them were open above it
         self._resume: _Resume | None = None
         self._defined = False
+        self._read: tuple[str, list[Leaf], list[int]] | None = None  # the last text read here, what it was found to be
 
     @property
     def tail(self) -> str:
@@ -98,12 +99,12 @@ class Splitter:
 
     def _advance(self, closing: bool) -> None:
         while self._at < len(self._text) and self._step(closing):
-            pass
+            self._read = None  # the tail begins elsewhere now
         self._text, self._at = self.tail, 0
         if self._defined:
             self._defined = False
             for block in self.blocks:
-                block.version += "[" in block.source
+                block.version += block.kind != "definition" and "[" in block.source
 
     def _step(self, closing: bool) -> bool:
         """Make final what can be; True if there may be more."""
@@ -156,6 +157,8 @@ class Splitter:
 
     def _leaves(self, text: str) -> tuple[list[Leaf], list[int]]:
         """The leaves of a piece at the beginning of the tail, and where each begins in it."""
+        if self._read is not None and self._read[0] == text:
+            return self._read[1:]
         header, made_up = self._header()
         found = leaves(header + text, self._first, made_up)
         if header and (self._resume is None or self._resume.kind == "code"):
@@ -164,6 +167,7 @@ class Splitter:
         starts = [max(0, lines[min(leaf.start, len(lines) - 1)] - len(header)) for leaf in found]
         if starts and not self.blocks:
             starts[0] = 0
+        self._read = (text, found, starts)
         return found, starts
 
     def _header(self) -> tuple[str, int | None]:
@@ -305,7 +309,10 @@ class Splitter:
             lines = _offsets(header + window)
             complete = (header + window).rfind("\n") + 1
             if complete > lines[min(own, len(lines) - 1)] and complete > len(header):
-                return complete - len(header)
+                complete -= len(header)
+                # code is cut at a blank line if there is one: what spans lines seldom spans those
+                blank = window.rfind("\n\n", complete // 2, complete) if leaf.kind == "fence" else -1
+                return blank + 2 if blank > 0 else complete
         else:
             begin = max(0, window.find(leaf.text[:20])) if not header else 0
             at = max(window.rfind(blank, begin) for blank in " \t\n") + 1

@@ -108,7 +108,7 @@ class TranscriptView(ScrollView, can_focus=True):
                 item.gap = 0 if self._raw else item.block.gap
             if old and item.block:
                 rows = (item.height - item.gap) * old.width // self._text_width
-                item.height = item.gap + max(1, rows)
+                item.height = 0 if item.hidden else item.gap + max(1, rows)
             item.art = None
         self._column.measure()
         self._shown = []
@@ -156,7 +156,9 @@ class TranscriptView(ScrollView, can_focus=True):
                 limit = max(0, column.height - rows)
                 top = limit if self._follow else min(top, limit)
                 index = column.at_row(top)
-                while index < len(column.items) and column.tops[index] < top + rows and column.items[index].art:
+                while index < len(column.items) and column.tops[index] < top + rows:
+                    if column.items[index].art is None and not (column.items[index].hidden and not self._raw):
+                        break
                     index += 1
                 if index >= len(column.items) or column.tops[index] >= top + rows:
                     break

@@ -40,7 +40,7 @@ class Transcript(SelectingView):
         self._fed: Turn | None = None
         self._ending: tuple[str, Status] | None = None  # note and status of the streaming turn, once it has ended
         self._not_before = 0.0
-        self._tick = self.set_interval(1 / FRAMES, self._flush, pause=True)
+        self._tick = self.set_interval(1 / FRAMES, self._on_tick, pause=True)
 
     # ------------------------------------------------------------------ content
 
@@ -87,7 +87,7 @@ class Transcript(SelectingView):
             return
         self._ending = (note, status)
         if sum(map(len, self._fed.said)) <= MOST_AT_ONCE:
-            self._flush(at_once=True)
+            self.flush()
         else:
             self._tick.resume()
 
@@ -146,15 +146,20 @@ class Transcript(SelectingView):
         if self._fed is not None:
             self._ending = self._ending or (self._fed.view.note, "complete")
             while self._fed is not None:
-                self._flush(at_once=True)
+                self.flush()
 
-    def _flush(self, at_once: bool = False) -> None:
-        """Draw what has arrived: at most FRAMES times a second and never more than a fraction of the time."""
-        turn, begun = self._fed, self._clock()
+    def _on_tick(self) -> None:
+        """Draw at most FRAMES times a second and never more than a fraction of the time."""
+        begun = self._clock()
+        if begun >= self._not_before:
+            self.flush()
+            self._not_before = begun + (REST + 1) * (self._clock() - begun)
+
+    def flush(self) -> None:
+        """Draw now what has arrived, at most MOST_AT_ONCE characters of it."""
+        turn = self._fed
         if turn is None or not (turn.said or turn.thought or self._ending):
             self._tick.pause()
-            return
-        if begun < self._not_before and not at_once:
             return
         said, thought = _portion(turn.said), _portion(turn.thought)
         last = self._ending is not None and not turn.said and not turn.thought
@@ -174,7 +179,6 @@ class Transcript(SelectingView):
             turn.redraw_ends()
         self._show(turn)
         self._forget()
-        self._not_before = begun + (REST + 1) * (self._clock() - begun)
 
     def _show(self, turn: Turn) -> None:
         """Put a streaming turn's items on the screen, with the cursor after the last one."""
