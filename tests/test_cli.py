@@ -99,7 +99,9 @@ def in_a_terminal(
         "PID_FILE": str(folder / "pid"),
         "OLLAMA_HOST": host,
     }
-    command = [sys.executable, "-m", "codomyrmex_ollama_tui", *arguments]
+    # The first terminal that the leader of a session opens becomes its own: closing it is a hang-up then.
+    take = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", take, sys.executable, "-m", "codomyrmex_ollama_tui", *arguments]
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, start_new_session=True
     )
@@ -110,7 +112,8 @@ def in_a_terminal(
         if process.poll() is None:
             process.kill()
         process.wait()
-        os.close(ours)
+        with contextlib.suppress(OSError):  # a test has closed it
+            os.close(ours)
 
 
 def read_until(handle: int, wanted: bytes) -> bytes:
@@ -186,6 +189,18 @@ def test_a_server_started_here_ends_with_the_program_however_that_ends(tmp_path:
             process.send_signal(getattr(signal, leave))
         drain(handle, process)
         assert process.returncode == code
+    _, alive = psutil.wait_procs([child], timeout=LIMIT)
+    assert alive == []
+
+
+@posix
+def test_a_server_started_here_ends_when_the_terminal_is_closed(tmp_path: Path) -> None:
+    ollama_program.install(tmp_path)
+    with in_a_terminal(tmp_path, path=str(tmp_path), host=free_host()) as (process, handle):
+        read_until(handle, "●".encode())
+        child = psutil.Process(int((tmp_path / "pid").read_text(encoding="utf-8")))
+        os.close(handle)
+        process.wait(LIMIT)
     _, alive = psutil.wait_procs([child], timeout=LIMIT)
     assert alive == []
 

@@ -182,7 +182,7 @@ class PullQueue:
         if state is None or state.phase.over or self._being_cancelled():
             return
         now = self._clock()
-        speed = None if tally.phase is PullPhase.DONE else tally.speed(now)
+        speed = tally.speed(now)
         told = PullState(
             name=state.name,
             phase=tally.phase,

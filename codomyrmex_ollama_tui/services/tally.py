@@ -76,6 +76,8 @@ class Tally:
             return
         if self.phase is not PullPhase.DOWNLOADING:
             self.phase, self._moved_at = PullPhase.DOWNLOADING, now
+        if not self._layers:
+            self._samples = deque([(now, 0)])  # what came before was no downloading
         seen = self._layers.get(progress.digest)
         done, size = max(0, progress.completed or 0), max(0, progress.total or 0)
         if seen is None:
@@ -90,7 +92,9 @@ class Tally:
         self._layers[progress.digest] = layer
 
     def speed(self, now: float) -> float | None:
-        """Bytes per second over the last 10 s; None within the first second."""
+        """Bytes per second over the last 10 s; None within the first second, and while nothing is downloaded."""
+        if self.phase is not PullPhase.DOWNLOADING:
+            return None
         fetched = self.completed - self._before
         samples = self._samples
         if fetched != samples[-1][1] or now - samples[-1][0] >= 0.5:
@@ -103,7 +107,7 @@ class Tally:
     def eta(self, speed: float | None) -> float | None:
         """Seconds until everything known of is there at that speed."""
         total = self.total
-        if self.phase is not PullPhase.DOWNLOADING or not speed or speed <= 0 or total is None:
+        if not speed or total is None:
             return None
         return (total - self.completed) / speed
 

@@ -266,7 +266,9 @@ async def test_closing_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -
     async with watching(await free_url(), launcher(tmp_path, search_path=str(tmp_path))) as (service, _):
         await service.settled()
         child = process(tmp_path)
-        child.suspend()  # deaf to SIGTERM: closing has to wait
+        child.suspend()  # deaf to SIGTERM once it has stopped: closing has to wait
+        while child.status() != psutil.STATUS_STOPPED:
+            await asyncio.sleep(0)
         closing = asyncio.create_task(service.aclose())
         await asyncio.wait([closing], timeout=0.1)
         closing.cancel()
