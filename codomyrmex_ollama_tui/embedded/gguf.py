@@ -25,6 +25,7 @@ _SCALARS = {
     12: "d",
 }
 _UINT32, _STRING, _ARRAY, _UINT64 = 4, 8, 9, 10
+_LONGEST_READ = 64 << 20  # bytes; the longest templates and lists of scores have some hundred thousand
 _MAX_ENTRIES = 1 << 20
 _MAX_DIMENSIONS = 8
 _MAX_DEPTH = 2
@@ -144,12 +145,17 @@ class _Reader:
         return Header(metadata, tuple(self._tensor() for _ in range(tensors)))
 
     def _take(self, count: int) -> bytes:
-        if count > self._size:
+        if count > min(self._size, _LONGEST_READ):
             raise BadGGUF("a length beyond the end of the file")
         data = self._file.read(count)
         if len(data) != count:
             raise BadGGUF("the file ends in its header")
         return data
+
+    def _skip(self, count: int) -> None:
+        if count > self._size - self._file.tell():
+            raise BadGGUF("a length beyond the end of the file")
+        self._file.seek(count, 1)
 
     def _number(self, kind: int) -> Any:
         code = _SCALARS[kind]
@@ -170,8 +176,10 @@ class _Reader:
             raise BadGGUF("an array longer than the file")
         if item_kind in _SCALARS:
             layout = f"<{count}{_SCALARS[item_kind]}"
-            data = self._take(struct.calcsize(layout))
-            return list(struct.unpack(layout, data)) if count <= self._keep else LeftOut(count)
+            if count > self._keep:
+                self._skip(struct.calcsize(layout))
+                return LeftOut(count)
+            return list(struct.unpack(layout, self._take(struct.calcsize(layout))))
         if count <= self._keep:
             return [self._value(item_kind, depth + 1) for _ in range(count)]
         for _ in range(count):

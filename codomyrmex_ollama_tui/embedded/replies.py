@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
@@ -115,13 +116,25 @@ class LinesResponse(Response):
             else:
                 await _send_whole(send, 200, self._join(kept))
         except Refusal as refusal:
-            error = {"error": refusal.words}
-            if begun:
-                await send({"type": "http.response.body", "body": dump(error) + b"\n", "more_body": False})
-            else:
-                await _send_whole(send, refusal.status, error)
+            await _send_error(send, refusal, begun=begun)
+        except Exception as error:  # a fault of ours is an answer, too
+            sys.stderr.write(f"{type(error).__name__} in the middle of an answer: {error}\n")
+            await _send_error(send, internal_error(error), begun=begun)
         finally:
             await self._lines.aclose()
+
+
+def internal_error(error: Exception) -> Refusal:
+    """What a request is told of a fault of ours."""
+    return Refusal(500, f"internal error of the embedded engine: {type(error).__name__}")
+
+
+async def _send_error(send: Send, refusal: Refusal, *, begun: bool) -> None:
+    error = {"error": refusal.words}
+    if begun:
+        await send({"type": "http.response.body", "body": dump(error) + b"\n", "more_body": False})
+    else:
+        await _send_whole(send, refusal.status, error)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -22,7 +22,7 @@ from codomyrmex_ollama_tui.embedded.guard import Guard
 from codomyrmex_ollama_tui.embedded.models import Models
 from codomyrmex_ollama_tui.embedded.pool import Pool
 from codomyrmex_ollama_tui.embedded.pull import Pulls
-from codomyrmex_ollama_tui.embedded.replies import Json, LinesResponse, Refusal, error_reply, json_reply
+from codomyrmex_ollama_tui.embedded.replies import Json, LinesResponse, Refusal, error_reply, internal_error, json_reply
 from codomyrmex_ollama_tui.embedded.store import ModelStore
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
             return Response(status_code=499)
         except Exception as error:  # a fault of ours is an answer, too, and must not end the program
             sys.stderr.write(f"{method} {path}: {type(error).__name__}: {error}\n")
-            return error_reply(Refusal(500, f"internal error: {type(error).__name__}"))
+            return error_reply(internal_error(error))
 
     return Route(path, guarded, methods=[method])
 

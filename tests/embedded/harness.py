@@ -56,7 +56,7 @@ class EngineProcess:
 
     def client(self, timeout: float = LIMIT) -> httpx.Client:
         """A client of this server; close it."""
-        return httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=timeout, trust_env=False, verify=False)
 
     def children(self, script: str = "child.py") -> list[psutil.Process]:
         """Its processes that run a script of the engine: `child.py` holds a model, `pip_child.py` downloads."""
