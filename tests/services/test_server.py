@@ -266,9 +266,7 @@ async def test_closing_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -
     async with watching(await free_url(), launcher(tmp_path, search_path=str(tmp_path))) as (service, _):
         await service.settled()
         child = process(tmp_path)
-        child.suspend()  # deaf to SIGTERM once it has stopped: closing has to wait
-        while child.status() != psutil.STATUS_STOPPED:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(_halt, child)  # deaf to SIGTERM: closing has to wait
         closing = asyncio.create_task(service.aclose())
         await asyncio.wait([closing], timeout=0.1)
         closing.cancel()
@@ -348,3 +346,9 @@ def _wait_for_file(path: Path) -> None:
     folder = psutil.Process()
     while not (path.exists() and path.read_text(encoding="utf-8")):
         psutil.wait_procs(folder.children(), timeout=0.02)
+
+
+def _halt(child: psutil.Process) -> None:
+    child.suspend()
+    while child.status() != psutil.STATUS_STOPPED:
+        psutil.wait_procs([child], timeout=0.01)
