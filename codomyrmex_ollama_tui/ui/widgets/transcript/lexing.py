@@ -79,10 +79,10 @@ def colour(fence: Fence, part: int, lines: Sequence[str]) -> list[list[Piece]]:
         begun = len(fence.states) - 1
         _, state = _colour(lexer, fence.lines[begun], _stack(fence.states[begun]))
         fence.states.append(state)
-    begun = _stack(fence.states[part])
+    stack = _stack(fence.states[part])
     if part >= len(fence.lines):
-        return _growing(language_of(fence.info), lines, tuple(begun))
-    out, state = _colour(lexer, lines, begun)
+        return _growing(language_of(fence.info), lines, tuple(stack))
+    out, state = _colour(lexer, lines, stack)
     if len(fence.states) == part + 1:
         fence.states.append(state)
     return out

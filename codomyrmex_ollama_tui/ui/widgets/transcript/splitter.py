@@ -25,7 +25,7 @@ from codomyrmex_ollama_tui.ui.widgets.transcript.structure import Leaf, leaves
 
 WINDOW_CHARACTERS = 4000
 WINDOW_LINES = 48
-WINDOW_DEAR = 150
+WINDOW_DEAR = 100
 _DEAR = re.compile(r"\[|://|@|<|www\.")
 _STOOD_IN = "x"  # before the rest of a cut line, so that it cannot look like the beginning of a block
 _HTML_UNTIL_BLANK = "<div>"
@@ -348,9 +348,10 @@ def _gap(leaf: Leaf, above: Block | None, blank: str) -> int:
         return 0
     if _ends_blank(above, blank):
         return 1
-    if leaf.opened:
-        return int(leaf.path[leaf.opened - 1].kind != "item")
-    return int(not (leaf.path and above.path and leaf.path[0].kind == above.path[0].kind == "item"))
+    beside = (leaf.path[leaf.opened : leaf.opened + 1], above.path[leaf.opened : leaf.opened + 1])
+    if all(container and container[0].kind == "item" for container in beside):
+        return 0
+    return int(not leaf.opened or leaf.path[leaf.opened - 1].kind != "item")
 
 
 def _ends_blank(above: Block | None, blank: str) -> bool:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Column, Item, Turn
-from codomyrmex_ollama_tui.ui.widgets.transcript.styles import CSS, NAMES, PREFIX, read_styles
+from codomyrmex_ollama_tui.ui.widgets.transcript.styles import NAMES, PREFIX, read_styles
 
 if TYPE_CHECKING:
     from textual import events
@@ -44,7 +44,6 @@ class TranscriptView(ScrollView, can_focus=True):
         max_width: cells that the text is never wider than.
     """
 
-    DEFAULT_CSS = CSS
     COMPONENT_CLASSES: ClassVar[set[str]] = {PREFIX + name for name in NAMES}
 
     def __init__(self, *, max_width: int = 100, id: str | None = None, classes: str | None = None) -> None:
@@ -292,10 +291,11 @@ class TranscriptView(ScrollView, can_focus=True):
         return out + [blank] * (rows - len(out))
 
     def _strip(self, segments: list[Segment]) -> Strip:
-        width = self._artist.width if self._artist else 0
-        if width < self.size.width:
-            segments = [*segments, Segment(" " * (self.size.width - width), self._styles["text"])]
-        return Strip(segments, max(width, self.size.width)).crop(0, self.size.width)
+        width, room = self._artist.width if self._artist else 0, self.size.width
+        if width < room:
+            segments = [*segments, Segment(" " * (room - width), self._styles["text"])]
+        strip = Strip(segments, max(width, room))
+        return strip if width <= room else strip.crop(0, room)
 
     def _gap(self, item: Item, blank: Strip) -> Strip:
         """A blank row above an item; the bars of quotes go through it."""
@@ -315,7 +315,7 @@ class TranscriptView(ScrollView, can_focus=True):
         return None if span is None else (span[0], span[1] if span[1] >= 0 else 1 << 40)
 
     def _marked(self, row: Row, span: tuple[int, int]) -> Strip:
-        style = self.screen.get_component_rich_style("screen--selection")
+        style = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
         out: list[Segment] = []
         for segment, mark in zip(row.segments, row.marks, strict=True):
             text, own = segment.text, segment.style or Style()

@@ -9,6 +9,7 @@ from time import perf_counter
 from codomyrmex_ollama_tui.domain.text import clean
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Status, Turn, TurnView
 from codomyrmex_ollama_tui.ui.widgets.transcript.selection import SelectingView
+from codomyrmex_ollama_tui.ui.widgets.transcript.styles import CSS
 
 FRAMES = 15
 """Drawings a second while an answer streams, at most."""
@@ -25,6 +26,8 @@ class Transcript(SelectingView):
         max_width: cells that the text is never wider than.
         clock: seconds, for measuring how long drawings take.
     """
+
+    DEFAULT_CSS = CSS
 
     def __init__(
         self,
