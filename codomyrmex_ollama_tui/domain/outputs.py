@@ -185,11 +185,13 @@ class Page:
     """Some entries of a longer list.
 
     Attributes:
-        after: the position to ask the next page with; None when this is the last.
+        after: what to ask the next page with; None when this is the last.
+        complete: False while the index is being built, so that more may come.
     """
 
     entries: tuple[Entry, ...]
     after: int | None = None
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

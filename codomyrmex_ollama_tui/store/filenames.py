@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 LONGEST = 80
 """Characters of a name made of outside text; a whole path stays below the 260 of Windows in a usual folder."""
 
-_USUAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
+_USUAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.|$))*")  # no two dots in a row, none at the end
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+|\.{2,}")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -21,7 +21,7 @@ def safe_name(text: str) -> str:
     its end, so that two odd names do not become one. Never empty, never hidden, never `..`, never a device name.
     """
     name = text.replace("/", "_").replace(":", "_")
-    if _USUAL.fullmatch(name) and len(name) <= LONGEST and not name.endswith(".") and not _RESERVED.fullmatch(name):
+    if _USUAL.fullmatch(name) and len(name) <= LONGEST and not _RESERVED.fullmatch(name):
         return name
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     name = _UNUSUAL.sub("_", name).strip("._-")[: LONGEST - len(digest) - 2].rstrip(".")

@@ -262,6 +262,10 @@ class OutputsStore:
                 raise OutputNotSaved(path.with_suffix(suffix), _reason(error)) from error
         return self.entry(deleted.key)
 
+    def holds(self, place: str) -> bool:
+        """Whether a place is a folder of this store, there or not."""
+        return place.partition("/")[0] in _KIND_FOLDERS.values()
+
     def folders(self) -> Iterator[tuple[str, int]]:
         """Every folder that may hold records, as (key, time of its last change in ns); gone ones are not given.
 

@@ -1,0 +1,1 @@
+"""How databases are laid out, by version."""
