@@ -1,0 +1,202 @@
+"""What the chat screen says about answers: pure functions from values to the words and views that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from codomyrmex_ollama_tui.domain.names import parse_reference, same_model
+from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.models import near_names
+from codomyrmex_ollama_tui.services.pulls import PullPhase
+from codomyrmex_ollama_tui.services.server import ServerPhase
+from codomyrmex_ollama_tui.ui import formats
+from codomyrmex_ollama_tui.ui.widgets.conversation_list import Entry
+from codomyrmex_ollama_tui.ui.widgets.transcript import TurnView
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.models import ModelSummary, RunningModel
+    from codomyrmex_ollama_tui.services.chat import AnswerFacts, Conversation, Turn
+    from codomyrmex_ollama_tui.services.pulls import PullState
+    from codomyrmex_ollama_tui.ui.answers import Answering
+
+MODEL_COLOURS = 6
+LOAD_WORTH_SAYING = 0.5
+"""Seconds of loading from which it is told apart from the rest of the wait."""
+
+_ENDS = {"stop": "done", "length": "cut at the limit of its length", "": "done"}
+
+
+def progress(answering: Answering, now: float, phase: ServerPhase, running: Sequence[RunningModel] | None) -> str:
+    """The line under an answer on its way: how long it has been waited for and why, or how fast it comes.
+
+    Args:
+        now: seconds of the same clock as `answering`.
+        running: what is in memory; None where that is not known.
+    """
+    waited = elapsed(now - answering.asked_at)
+    if answering.first_at is None:
+        words = [f"waiting {waited}", waiting_for(answering.conversation.model, phase, running)]
+        return " · ".join(filter(None, words))
+    words = [waited]
+    since = now - answering.first_at
+    if answering.pieces > 1 and since >= 1.0:
+        words.append(f"≈ {(answering.pieces - 1) / since:.1f} tokens/s")
+    return " · ".join(words)
+
+
+def elapsed(seconds: float) -> str:
+    """Seconds that run, as "12 s" or "2:05"."""
+    return f"{int(seconds)} s" if seconds < 100 else formats.countdown(seconds)
+
+
+def waiting_for(model: str, phase: ServerPhase, running: Sequence[RunningModel] | None) -> str:
+    """Why nothing has come yet, as far as it is known."""
+    if phase in (ServerPhase.STARTING, ServerPhase.RESTARTING):
+        return f"the server is {phase.value}"
+    if phase is not ServerPhase.READY:
+        return "the server does not answer"
+    if running is None:
+        return ""
+    if any(same_model(model, one.name) for one in running):
+        return "in memory: queued or reading the prompt"
+    return "not in memory yet: loading"
+
+
+def figures(facts: AnswerFacts | None) -> list[str]:
+    """The measured figures of an answer, each with its unit; what was not measured is left out."""
+    if facts is None:
+        return []
+    words = []
+    if facts.eval_rate is not None:
+        words.append(f"{facts.eval_rate:.1f} tokens/s")
+    if facts.ttft is not None:
+        load = facts.load_s if facts.load_s is not None and facts.load_s >= LOAD_WORTH_SAYING else None
+        words.append(f"first {facts.ttft:.2f} s" + (f" ({load:.2f} s loading)" if load is not None else ""))
+    if facts.tokens is not None:
+        words.append(f"{formats.count(facts.tokens)} tokens" if facts.tokens != 1 else "1 token")
+    return words
+
+
+def note_of(turn: Turn) -> str:
+    """The muted line under an answer: its figures and how it ended."""
+    words = figures(turn.answer)
+    match turn.status:
+        case "complete":
+            reason = turn.answer.done_reason if turn.answer is not None else ""
+            words.append(_ENDS.get(reason) or one_line(reason, 40))
+        case "stopped":
+            words.append("stopped")
+        case "failed" | "unfinished":
+            return " · ".join([one_line(turn.words, 400) or "no answer", *words])
+        case "streaming":
+            return ""
+    return " · ".join(words)
+
+
+def is_empty(turn: Turn) -> bool:
+    """Whether an answer brought nothing at all."""
+    return turn.role == "assistant" and not turn.text and not turn.thinking and turn.status != "complete"
+
+
+def colours(conversation: Conversation) -> dict[str, int]:
+    """The colour (0–5) of each model, in the order in which they entered the conversation."""
+    found: dict[str, int] = {}
+    for model in [*(turn.model for turn in conversation.turns), conversation.model]:
+        if model and model not in found:
+            found[model] = len(found) % MODEL_COLOURS
+    return found
+
+
+def view_of(turn: Turn, colour: int | None, now: datetime) -> TurnView:
+    """A turn as the transcript shows it."""
+    if turn.role == "assistant":
+        name = one_line(turn.model, 60)
+        return TurnView(
+            id=turn.id,
+            speaker=name,
+            text=turn.text,
+            thinking=turn.thinking,
+            kind="assistant",
+            colour=colour,
+            note=note_of(turn),
+            status=turn.status,
+        )
+    speaker = "you" if turn.asked_at is None else f"you · {formats.moment(turn.asked_at, now)}"
+    return TurnView(id=turn.id, speaker=speaker, text=turn.text, kind="user", colour=None, status="complete")
+
+
+def title_of(conversation: Conversation) -> str:
+    """What a conversation is called."""
+    return one_line(conversation.title, 120) or "New chat"
+
+
+def context_used(conversation: Conversation) -> tuple[int | None, bool]:
+    """Tokens in the context after the last answer that counted them, and whether that is only about right.
+
+    It is about right when the answer's thinking is counted in it, which is not sent back with the next question.
+    """
+    for turn in reversed(conversation.turns):
+        if turn.answer is not None and turn.answer.context_used is not None:
+            return turn.answer.context_used, bool(turn.thinking)
+    return None, False
+
+
+def entry_of(conversation: Conversation, *, answering: bool) -> Entry:
+    """A conversation as the list shows it."""
+    last = conversation.turns[-1] if conversation.turns else None
+    ended_badly = last is not None and last.status in ("stopped", "failed", "unfinished")
+    return Entry(
+        conversation.id,
+        title_of(conversation),
+        conversation.model,
+        at=last.asked_at if last is not None else None,
+        answering=answering,
+        trouble=last.status if last is not None and ended_badly and not answering else "",
+    )
+
+
+def first_choice(models: Sequence[ModelSummary]) -> str:
+    """The model that a conversation without one gets: the newest that can write; "" where there is none."""
+    writers = [model for model in models if model.capabilities is None or "completion" in model.capabilities]
+    return (writers or models)[0].name if models else ""
+
+
+def is_missing(model: str, models: Sequence[ModelSummary] | None) -> bool:
+    """Whether a server is known not to have a model. Models that run elsewhere need not be listed."""
+    if models is None or not model:
+        return False
+    reference = parse_reference(model)
+    if reference is not None and reference.source == "cloud":
+        return False
+    return not any(same_model(model, one.name) for one in models)
+
+
+def trouble_with_model(
+    model: str,
+    models: Sequence[ModelSummary] | None,
+    pull: PullState | None,
+    *,
+    pull_key: str,
+    picker_key: str,
+    models_key: str,
+) -> str:
+    """The line over the composer: what is wrong with the model, and the key that helps; "" when nothing is.
+
+    Args:
+        models: what the server has; None while that is not known.
+        pull: the pull of that model, if there is one.
+    """
+    name = one_line(model, 60)
+    if models is not None and not models and not model:
+        return f"no model on this server yet · {models_key} goes to the models screen, which pulls one"
+    if not is_missing(model, models):
+        return ""
+    if pull is not None and pull.phase is PullPhase.FAILED:
+        return f"✕ {name} could not be pulled: {one_line(pull.error)} · {pull_key} tries again"
+    if pull is not None and not pull.phase.over:
+        return f"↓ {name} is being pulled · it can be asked once it is here"
+    near = ", ".join(one_line(other, 60) for other in near_names(model, [one.name for one in models or ()]))
+    words = [f"{name} is not on this server", f"did you mean {near}?" if near else ""]
+    return " · ".join(filter(None, [*words, f"{pull_key} pulls it", f"{picker_key} chooses another"]))
