@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, ServerUnreachable, StreamCut
 from codomyrmex_ollama_tui.domain.names import parse_name, parse_reference, problem_with_name
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.listeners import Listeners
 from codomyrmex_ollama_tui.services.tally import LayerState, PullPhase, Tally
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class PullQueue:
         self._states: dict[str, PullState] = {}
         self._waiting: list[str] = []
         self._running: tuple[str, asyncio.Task[None]] | None = None
-        self._listeners: list[Callable[[PullState], None]] = []
+        self._listeners: Listeners[PullState] = Listeners()
         self._closed = False
 
     @property
@@ -113,13 +113,7 @@ class PullQueue:
 
     def listen(self, callback: Callable[[PullState], None]) -> Callable[[], None]:
         """Calls `callback` on the loop with every new state of every pull. Returns what unsubscribes."""
-        self._listeners.append(callback)
-
-        def unsubscribe() -> None:
-            with contextlib.suppress(ValueError):
-                self._listeners.remove(callback)
-
-        return unsubscribe
+        return self._listeners.add(callback)
 
     async def aclose(self) -> None:
         """Closes the running pull and ends."""
@@ -203,11 +197,7 @@ class PullQueue:
 
     def _publish(self, key: str, state: PullState) -> None:
         self._states[key] = state
-        for listener in tuple(self._listeners):
-            try:
-                listener(state)
-            except Exception:  # a screen's mistake must not end a download
-                log.exception("a listener to the pulls")
+        self._listeners.tell(state)
 
 
 def _key(name: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from codomyrmex_ollama_tui.client.address import Address, parse_address
 from codomyrmex_ollama_tui.domain.errors import ServerUnreachable
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.launch import Launcher, read_engine_report
+from codomyrmex_ollama_tui.services.listeners import Listeners
 from codomyrmex_ollama_tui.services.pipe import Check, Pipe
 from codomyrmex_ollama_tui.services.state import ClientSettings, Kind, Origin, ServerPhase, ServerState, Way
 
@@ -66,13 +67,14 @@ class ServerService:
         self._asked_again = False
         self._closed = False
         self._leaving = False
+        self._moving = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._streams = 0
         self._heard_at = -check_every
         self._check_every = check_every
-        self._listeners: list[Callable[[ServerState], None]] = []
+        self._listeners: Listeners[ServerState] = Listeners()
         self._state = ServerState(ServerPhase.STARTING, address.label, origin=origin)
 
     @property
@@ -82,13 +84,7 @@ class ServerService:
 
     def listen(self, callback: Callable[[ServerState], None]) -> Callable[[], None]:
         """Calls `callback` on the loop with every new state (not with the present one). Returns what unsubscribes."""
-        self._listeners.append(callback)
-
-        def unsubscribe() -> None:
-            with contextlib.suppress(ValueError):
-                self._listeners.remove(callback)
-
-        return unsubscribe
+        return self._listeners.add(callback)
 
     async def start(self) -> None:
         """Begins to look for the server and to watch it; returns at once. A second call does nothing."""
@@ -121,17 +117,19 @@ class ServerService:
         """
         address = parse_address(text)
         self._publish(ServerPhase.STARTING, words=f"going to {address.label}")
-        await self._leave()
-        self._origin, self._engine_only = "flag", False
-        self._named = address
-        await self.start()
+        async with self._moving:
+            await self._leave()
+            self._origin, self._engine_only = "flag", False
+            self._named = address
+            await self.start()
 
     async def use_embedded(self) -> None:
         """Leaves the address and starts the embedded engine, whatever may be started unasked."""
         self._publish(ServerPhase.STARTING, words="going to the embedded engine")
-        await self._leave()
-        self._origin, self._engine_only = "default", True
-        await self.start()
+        async with self._moving:
+            await self._leave()
+            self._origin, self._engine_only = "default", True
+            await self.start()
 
     async def client(self) -> OllamaClient:
         """The client of the present server; waits while it is starting, and looks once more if it is lost.
@@ -170,7 +168,11 @@ class ServerService:
         self._closed = True
         self._listeners.clear()
         try:
+            async with self._moving:
+                await self._leave()
+        except asyncio.CancelledError:  # also while it waited for its turn: no orphan
             await self._leave()
+            raise
         finally:  # whoever still waits is told
             self._publish(ServerPhase.LOST, words="the program is ending")
 
@@ -352,8 +354,8 @@ class ServerService:
             try:
                 await self._stop_child()
             finally:
-                await self._pipe.close()
                 self._leaving = False
+                await self._pipe.close()
         self._launched = "none"
         self._starts, self._why = 0, ""
         self._was_ready = self._asked_again = False
@@ -392,8 +394,4 @@ class ServerService:
         self._state = state
         waiting, self._news = self._news, asyncio.Event()
         waiting.set()
-        for listener in tuple(self._listeners):
-            try:
-                listener(state)
-            except Exception:  # a screen's mistake must not end the watch
-                log.exception("a listener to the server's state")
+        self._listeners.tell(state)

@@ -318,6 +318,19 @@ async def test_another_host_and_the_engine_by_hand(tmp_path: Path) -> None:
         assert (await service.settled()).kind == "ollama"
 
 
+async def test_the_last_of_many_wishes_holds_and_the_others_leave_nothing_behind(tmp_path: Path) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path, engine=True)) as (service, _):
+        await service.settled()
+        await service.use_embedded()
+        await service.settled()
+        child = process(tmp_path)
+        await asyncio.gather(service.use_embedded(), service.use_host("host.invalid:1"), service.use_host(real.url))
+        state = await service.settled()
+        assert (state.phase, state.label, state.ours) == (ServerPhase.READY, real.url.removeprefix("http://"), False)
+        assert gone(child)
+        assert psutil.Process().children() == []
+
+
 async def test_a_listener_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
     async with ollama() as real, watching(real.url, launcher(tmp_path)) as (service, watched):
 
