@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.embedded.sharing import FolderLock
 
 DEFAULT_PORT = 11435
+_APP_NAME = "codomyrmex-ollama-tui"
 _LOOPBACK = "127.0.0.1"
 _CANNOT_RUN = 3
 _SECONDS_TO_FINISH = 2
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from codomyrmex_ollama_tui.embedded.server import engine_name
 
         return _say({"engine": engine_name()})
-    folder = Path(arguments.models)
+    folder = Path(arguments.models) if arguments.models else _default_folder()
     from codomyrmex_ollama_tui.embedded.sharing import FolderLock
 
     try:
@@ -144,13 +145,20 @@ def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return copy
 
 
+def _default_folder() -> Path:
+    """The folder that the app starts the engine with."""
+    from platformdirs import PlatformDirs
+
+    return PlatformDirs(_APP_NAME, appauthor=False).user_data_path / "models"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m codomyrmex_ollama_tui.embedded",
         description="An Ollama-compatible server on llama.cpp, on loopback only.",
     )
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
-    parser.add_argument("--models", metavar="DIR", default="models", help="where models are kept")
+    parser.add_argument("--models", metavar="DIR", help="where models are kept (default: where the app keeps them)")
     parser.add_argument("--stdin-lifetime", action="store_true", help="stop when standard input closes")
     parser.add_argument("--loaded-at-once", type=int, default=1, metavar="N", help="models in memory (default 1)")
     parser.add_argument("--check", action="store_true", help="only say whether this machine can run models")
