@@ -50,7 +50,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     COMMANDS: ClassVar = {ScreenCommands}
     BINDING_GROUP_TITLE = "Everywhere"
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command(
             "app.commands",
             "ctrl+p",

@@ -29,11 +29,13 @@ def size(amount: int) -> str:
 
 
 def amounts(completed: int, total: int | None) -> str:
-    """Bytes had of bytes wanted, in the unit of the greater: "48.3 / 92.9 MB"; without a total "48.3 MB"."""
+    """Bytes had of bytes wanted, "48.3 / 92.9 MB" or "81 MB / 3.1 GB"; without a total "48.3 MB"."""
     if total is None:
         return size(completed)
     divisor, unit = _scale(max(total, completed))
     digits = 0 if unit == "B" else 1
+    if completed < 0.95 * divisor:
+        return f"{size(completed)} / {total / divisor:.{digits}f} {unit}"
     return f"{completed / divisor:.{digits}f} / {total / divisor:.{digits}f} {unit}"
 
 

@@ -135,9 +135,14 @@ class Stage:
 
     def text(self) -> str:
         """What stands on the screen, as plain lines."""
-        width, height = self.app.size
         lines = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text.rstrip() for strip in lines[:height])
+        return "\n".join(strip.text.rstrip() for strip in lines[: self.app.size.height])
+
+
+def _write_config(folder: Path, config: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if config:
+        (folder / "config.toml").write_text(config, encoding="utf-8")
 
 
 @asynccontextmanager
@@ -154,9 +159,7 @@ async def stage(
 ) -> AsyncGenerator[Stage, None]:
     """The App in a terminal of `size`, with its configuration in `folder`, talking to the server at `url`."""
     clock = HandClock()
-    folder.mkdir(parents=True, exist_ok=True)
-    if config:
-        (folder / "config.toml").write_text(config, encoding="utf-8")
+    _write_config(folder, config)
     settings = SettingsStore(folder / "config.toml", {}, now=lambda: NOW)
     launcher = launcher or Launcher(
         allowed=False,

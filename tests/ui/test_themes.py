@@ -123,7 +123,7 @@ def test_the_reference_of_the_measure_is_right() -> None:
 def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(themes.ThemeError, match="bad.toml") as caught:
+    with pytest.raises(themes.ThemeError, match=r"bad\.toml") as caught:
         themes.read_theme(path)
     assert str(caught.value).startswith(says)
 
@@ -131,7 +131,7 @@ def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, says
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(themes.ThemeError, match="bad.toml"):
+    with pytest.raises(themes.ThemeError, match=r"bad\.toml"):
         themes.read_theme(path)
 
 

@@ -37,7 +37,7 @@ class Confirm(ModalScreen[bool]):
     """
 
     BINDING_GROUP_TITLE = "Question"
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("ask.yes", "enter,y", "answer(True)", "Yes", "Do it"),
         Command("ask.no", "escape,n", "answer(False)", "No", "Leave it as it is"),
     )
@@ -67,7 +67,7 @@ class Ask(ModalScreen[str]):
     """
 
     BINDING_GROUP_TITLE = "Question"
-    ROSTER: ClassVar = (Command("ask.cancel", "escape", "cancel", "Cancel", "Leave it as it is"),)
+    ROSTER: ClassVar[tuple[Command, ...]] = (Command("ask.cancel", "escape", "cancel", "Cancel", "Leave it as it is"),)
     BINDINGS = bindings(ROSTER)
     AUTO_FOCUS = "Input"
 

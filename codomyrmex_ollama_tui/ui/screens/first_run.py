@@ -53,7 +53,7 @@ class FirstRunScreen(Room):
 
     CSS_PATH = "first_run.tcss"
     BINDING_GROUP_TITLE = "First steps"
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command(
             "first.consent", "enter", "consent", "Download and chat", "Fetch a small model and talk with it", show=True
         ),
@@ -92,7 +92,7 @@ class FirstRunScreen(Room):
         self._how_to = False
 
     def compose_body(self) -> ComposeResult:
-        with VerticalScroll(classes="body", can_focus=False):
+        with VerticalScroll(classes="body"):
             yield Static(id="card")
 
     # ------------------------------------------------------------------ news

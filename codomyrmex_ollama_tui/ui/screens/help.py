@@ -27,7 +27,7 @@ class HelpScreen(ModalScreen[None]):
     """Groups of keys, each with its command and one sentence."""
 
     BINDING_GROUP_TITLE = "Help"
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("help.close", "escape,f1,question_mark,q", "close", "Close", "Back to where you were"),
         Command("help.down", "j", "scroll('down')", "Down", "Scroll down", palette=False),
         Command("help.up", "k", "scroll('up')", "Up", "Scroll up", palette=False),

@@ -68,7 +68,9 @@ class DetailsScreen(ModalScreen[None]):
     """The details of one model in a dialog."""
 
     BINDING_GROUP_TITLE = "Details"
-    ROSTER: ClassVar = (Command("details.close", "escape,i,enter,q", "close", "Close", "Back to the table"),)
+    ROSTER: ClassVar[tuple[Command, ...]] = (
+        Command("details.close", "escape,i,enter,q", "close", "Close", "Back to the table"),
+    )
     BINDINGS = bindings(ROSTER)
 
     def __init__(self, title: str, text: Content) -> None:

@@ -98,7 +98,8 @@ class HeadLine(Row):
 class ModelTable(LiveTable):
     """The models, one row each."""
 
-    ROSTER: ClassVar = (
+    BINDING_GROUP_TITLE = "Models"
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command(
             "models.chat",
             "enter",
@@ -119,7 +120,7 @@ class ModelsScreen(Room):
     CSS_PATH = "models.tcss"
     BINDING_GROUP_TITLE = "Models"
     AUTO_FOCUS = ""
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("models.pull", "p", "pull", "Pull a model", "Fetch a model by its name", show=True, short="pull"),
         Command("models.unload", "u", "unload", "Unload", "Take the model out of memory", show=True),
         Command(
@@ -150,7 +151,7 @@ class ModelsScreen(Room):
         with Horizontal(classes="body"):
             with Vertical(id="main"):
                 yield HeadLine()
-                yield Input(placeholder="letters of a name", id="filter", compact=True)
+                yield Input(placeholder="letters of a name", id="filter", compact=True, select_on_focus=False)
                 yield ModelTable(id="table")
                 yield Static(id="empty")
                 yield PullPanel(id="pulls")
@@ -302,6 +303,7 @@ class ModelsScreen(Room):
         box.display = True
         self.query_one(HeadLine).display = False
         box.value = self._filter
+        box.cursor_position = len(self._filter)
         box.focus()
 
     @on(Input.Changed, "#filter")

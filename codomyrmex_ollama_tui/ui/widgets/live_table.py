@@ -38,7 +38,7 @@ class LiveTable(DataTable[Content], inherit_bindings=False):
     """Rows are shown in the order they are given. Cells are `Content`, cut to their column with an ellipsis."""
 
     BINDING_GROUP_TITLE = "Table"
-    ROSTER: ClassVar = (
+    ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("table.down", "j,down", "cursor_down", "Down", "The next row", palette=False),
         Command("table.up", "k,up", "cursor_up", "Up", "The row before", palette=False),
         Command("table.page-down", "pagedown", "page_down", "A page down", "As many rows as are seen", palette=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.content import Content
 from textual.widgets import Static
@@ -55,26 +56,33 @@ class PullPanel(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._states: tuple[PullState, ...] = ()
+        self._lines = -1
         self.display = False
 
     def show(self, states: Sequence[PullState]) -> None:
         """These pulls, in this order."""
-        lines_before = self._line_count()
         self._states = tuple(states)
         self.display = bool(states)
-        self.update(self._text(), layout=self._line_count() != lines_before)
+        text = self._text()
+        lines = text.plain.count("\n")
+        self.update(text, layout=lines != self._lines)
+        self._lines = lines
 
     def fold(self, unfolded: bool) -> None:
         """Show a row for each layer, or not."""
         self.unfolded = unfolded
-        self.update(self._text(), layout=True)
+        self.show(self._states)
 
     def on_resize(self) -> None:
         """The bars follow the width."""
-        self.update(self._text(), layout=False)
+        self.show(self._states)
 
-    def _line_count(self) -> int:
-        return sum(1 + (len(self._layers(state)) if self.unfolded else 0) for state in self._states)
+    def _error_lines(self, state: PullState, name_width: int) -> list[str]:
+        """The reason of a failure, wrapped beside the name."""
+        indent = " " * (name_width + 4)
+        room = max(20, self.content_size.width - len(indent))
+        lines = wrap(one_line(state.error, 300), room, max_lines=3, placeholder=" …") or [""]
+        return [lines[0], *(indent + line for line in lines[1:])]
 
     def _text(self) -> Content:
         width = max(20, self.content_size.width)
@@ -101,7 +109,7 @@ class PullPanel(Static):
         head = Content.assemble((sign, style), f" {name}  ")
         match state.phase:
             case PullPhase.FAILED:
-                return Content.assemble(head, (one_line(state.error, 160), "$error"))
+                return Content.assemble(head, ("\n".join(self._error_lines(state, name_width)), "$error"))
             case PullPhase.DONE:
                 return Content.assemble(head, bar(1.0, bar_width, "$success"), f"  {formats.size(state.completed)}")
             case PullPhase.QUEUED:
