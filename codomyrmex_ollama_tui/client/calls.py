@@ -127,11 +127,12 @@ class Calls:
 
     async def one_answer(self, path: str, body: Mapping[str, object], *, model: str) -> AnswerEnd:
         """The end of an answer, its pieces left out."""
+        last: AnswerPiece | AnswerEnd | None = None
         async with aclosing(self.answer(path, body, model=model)) as items:
             async for item in items:
-                if isinstance(item, AnswerEnd):
-                    return item
-        raise StreamUnfinished("the answer ended without its last line")
+                last = item
+        assert isinstance(last, AnswerEnd)  # what ends without one raises
+        return last
 
     async def progress(self, path: str, body: Mapping[str, object], *, model: str) -> AsyncGenerator[Progress, None]:
         """The lines of a report; it ends after "success", and has no limits of time."""

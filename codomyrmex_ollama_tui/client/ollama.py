@@ -229,7 +229,7 @@ class OllamaClient:
             Whether the server took it; False if it had it already.
 
         Raises:
-            OSError: when the file cannot be read.
+            OSError: when the file cannot be read, or changes its length meanwhile.
             ServerRefused: 400 also when the bytes are not those of the digest.
         """
         async with file_chunks(path, on_sent) as (size, chunks):
@@ -243,8 +243,12 @@ class OllamaClient:
     async def request_raw(
         self, method: str, path: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> RawAnswer:
-        """A request that no method makes, and its answer as it is; errors are those of the tree all the same."""
-        return await self._calls.raw(method, path, content, headers)
+        """A request that no method makes, and its answer as it is; errors are those of the tree all the same.
+
+        Raises:
+            ValueError: for headers that no request can carry.
+        """
+        return await self._calls.raw(method, path, content, _checked(headers or _NO_HEADERS, None))
 
 
 def _transfer(model: str, insecure: bool) -> dict[str, object]:

@@ -26,28 +26,30 @@ async def file_chunks(
         on_sent: called with the number of bytes handed over so far, before the next ones are read.
 
     Raises:
-        OSError: when the file cannot be opened or read.
+        OSError: when the file cannot be opened or read, or changes its length meanwhile.
     """
     file = await asyncio.to_thread(path.open, "rb")
     try:
         size = os.fstat(file.fileno()).st_size
-        yield size, _chunks(file, on_sent)
+        yield size, _chunks(file, size, on_sent)
     except _FileBroken as broken:
         raise broken.args[0] from None
     finally:
         await asyncio.to_thread(file.close)
 
 
-async def _chunks(file: BinaryIO, on_sent: Callable[[int], None] | None) -> AsyncIterator[bytes]:
+async def _chunks(file: BinaryIO, size: int, on_sent: Callable[[int], None] | None) -> AsyncIterator[bytes]:
     sent = 0
     while True:
         try:
             chunk = await asyncio.to_thread(file.read, _CHUNK)
         except OSError as error:
             raise _FileBroken(error) from None
+        sent += len(chunk)
+        if sent > size or (sent < size and not chunk):
+            raise _FileBroken(OSError(f"{file.name} changed while it was being sent"))
         if not chunk:
             return
         yield chunk
-        sent += len(chunk)
         if on_sent is not None:
             on_sent(sent)

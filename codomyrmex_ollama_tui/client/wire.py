@@ -93,14 +93,18 @@ class Wire:
         self._sleep = sleep
         self._jitter = jitter
         self._closed = False
-        self._http = httpx.AsyncClient(
-            headers={"Accept-Encoding": "identity", "User-Agent": "codomyrmex-ollama-tui", **headers},
-            verify=_verification(address, ca_file),
-            trust_env=not address.is_loopback,
-            timeout=httpx.Timeout(None, connect=limits.connect, write=limits.request),
-            # Idle connections are dropped before the usual 5 s of servers, so that no request meets a closing one.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0),
-        )
+        verify = _verification(address, ca_file)
+        try:
+            self._http = httpx.AsyncClient(
+                headers={"Accept-Encoding": "identity", "User-Agent": "codomyrmex-ollama-tui", **headers},
+                verify=verify,
+                trust_env=not address.is_loopback,
+                timeout=httpx.Timeout(None, connect=limits.connect, write=limits.request),
+                # Idle connections are dropped before the usual 5 s of servers, so that no request meets a closing one.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0),
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:  # nothing else of it comes from outside
+            raise ServerUnreachable(address.label, f"the proxy of the environment cannot be used ({error})") from error
 
     async def aclose(self) -> None:
         """Close all connections; answers that are still coming break off."""
@@ -182,7 +186,7 @@ class Wire:
 
     async def _answer(self, call: Call) -> httpx.Response:
         """One answer with a status of 2xx, after as many tries as are allowed; else the last try's error."""
-        tries_left = 0 if isinstance(call.content, AsyncIterable) else self.limits.retries
+        tries_left = self.limits.retries
         delay = self.limits.retry_delay
         while True:
             try:
@@ -280,7 +284,8 @@ def _encoding(response: httpx.Response) -> str:
 
 def _worth_another_try(error: OllamaError, call: Call) -> bool:
     if isinstance(error, ServerUnreachable):
-        return True
+        # Only a failed connection can mend itself; no part of the body has been read then.
+        return isinstance(error.__cause__, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
     if isinstance(error, ServerRefused):
         return call.repeatable and error.status in _BUSY
     return isinstance(error, NoAnswer) and call.method in ("GET", "HEAD")

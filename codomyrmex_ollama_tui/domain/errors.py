@@ -21,7 +21,17 @@ from __future__ import annotations
 
 
 class OllamaError(Exception):
-    """The base of all errors that talking to a server can raise."""
+    """The base of all errors that talking to a server can raise. All can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The usual way would call the class with the sentence alone.
+        return _again, (type(self), self.args, self.__dict__.copy())
+
+
+def _again(kind: type[OllamaError], args: tuple[object, ...], attributes: dict[str, object]) -> OllamaError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class ServerUnreachable(OllamaError):

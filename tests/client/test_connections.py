@@ -61,9 +61,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 # -- nobody there ------------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_listens() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_nothing_listens(host: str) -> None:
     async with WireServer() as server:
-        address = server.address
+        address = Address("http", host, server.port)
     async with OllamaClient(address) as client:
         with pytest.raises(ServerUnreachable, match="nothing listens there") as caught:
             await client.version()
@@ -175,6 +176,21 @@ async def test_a_pull_may_be_silent() -> None:
     assert statuses == ["pulling manifest", "success"]
 
 
+async def test_a_server_that_does_not_take_the_request() -> None:
+    done = asyncio.Event()
+
+    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.close()
+
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+        address = Address("http", "127.0.0.1", server.sockets[0].getsockname()[1])
+        async with OllamaClient(address, request_timeout=0.05) as client:
+            with pytest.raises(NoAnswer, match="did not take the request"):
+                await client.request_raw("POST", "/api/chat", content=b"x" * 2**24)
+        done.set()
+
+
 # -- trying again ------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +270,17 @@ async def test_a_failed_connection_is_tried_again_for_every_call() -> None:
         with pytest.raises(ServerUnreachable):
             await client.delete("m")
         assert len(naps.seconds) == 2
+
+
+async def test_what_cannot_mend_itself_is_not_tried_again(no_proxies: pytest.MonkeyPatch) -> None:
+    naps = Naps()
+    async with OllamaClient(parse_address("tcp://127.0.0.1:5"), max_retries=5, sleep=naps) as client:
+        with pytest.raises(ServerUnreachable, match="only http"):
+            await client.version()
+        await client.aclose()
+        with pytest.raises(ServerUnreachable, match="has been closed"):
+            await client.version()
+    assert naps.seconds == []
 
 
 async def test_a_request_that_got_no_answer_is_tried_again_only_if_it_asks() -> None:
@@ -436,6 +463,18 @@ async def test_tls_towards_a_server_without_it() -> None:
                 await client.version()
 
 
+async def test_tls_towards_a_server_that_says_something_else_at_once() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        address = Address("https", "127.0.0.1", server.sockets[0].getsockname()[1])
+        async with OllamaClient(address) as client:
+            with pytest.raises(ServerUnreachable, match="TLS failed"):
+                await client.version()
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_ca_file_that_is_none(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"
@@ -461,6 +500,21 @@ async def test_the_environment_s_proxy_for_other_hosts(no_proxies: pytest.Monkey
         async with OllamaClient(parse_address("http://ollama.invalid:11434/ollama")) as client:
             assert (await client.version()).version == "0.24.0"
         assert proxy.requests[0].target == "http://ollama.invalid:11434/ollama/api/version"
+
+
+@pytest.mark.parametrize("proxy", ["gopher://proxy:1", "socks5://proxy:1"])
+def test_a_proxy_that_cannot_be_used(no_proxies: pytest.MonkeyPatch, proxy: str) -> None:
+    no_proxies.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ServerUnreachable, match="the proxy of the environment cannot be used"):
+        OllamaClient(parse_address("http://ollama.invalid"))
+
+
+async def test_a_proxy_that_is_down(no_proxies: pytest.MonkeyPatch) -> None:
+    async with WireServer() as proxy:
+        no_proxies.setenv("HTTP_PROXY", proxy.address.url)
+    async with OllamaClient(parse_address("http://ollama.invalid")) as client:
+        with pytest.raises(ServerUnreachable, match="nothing listens there"):
+            await client.version()
 
 
 async def test_a_prefix_stands_before_every_endpoint() -> None:

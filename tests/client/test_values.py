@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -21,7 +22,14 @@ from codomyrmex_ollama_tui.domain.chat import (
     Message,
     ToolCall,
 )
-from codomyrmex_ollama_tui.domain.errors import BadReply, ServerRefused
+from codomyrmex_ollama_tui.domain.errors import (
+    BadReply,
+    ModelNotFound,
+    OllamaError,
+    ServerRefused,
+    ServerUnreachable,
+    StreamFailed,
+)
 from tests.client.server import WireServer, as_json, stream, whole
 
 TIMES = st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31))
@@ -171,7 +179,9 @@ async def test_load_and_unload() -> None:
     )
     unloaded = as_json({"model": "m", "response": "", "done": True, "done_reason": "unload"})
     async with WireServer(loaded, unloaded) as server, OllamaClient(server.address) as client:
-        assert (await client.load("m", options={"num_ctx": 64}, keep_alive="10m")).done_reason == "load"
+        assert (
+            await client.load("m", options=MappingProxyType({"num_ctx": 64}), keep_alive="10m")
+        ).done_reason == "load"
         assert (await client.unload("m")).done_reason == "unload"
         assert [request.json for request in server.requests] == [
             {"model": "m", "options": {"num_ctx": 64}, "keep_alive": "10m"},
@@ -292,11 +302,41 @@ async def test_a_blob_file_that_cannot_be_read(tmp_path: Path) -> None:
             await client.upload_blob("sha256:" + "a" * 64, tmp_path / "none")
 
 
+async def test_a_blob_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"x" * 2**20)
+
+    def shrink(sent: int) -> None:
+        path.write_bytes(b"x")
+
+    async with WireServer(whole(b"", 201, "Created")) as server, OllamaClient(server.address) as client:
+        with pytest.raises(OSError, match="changed while it was being sent"):
+            await client.upload_blob("sha256:" + "a" * 64, path, on_sent=shrink)
+
+
 async def test_a_digest_cannot_leave_its_place_in_the_path() -> None:
     async with WireServer(whole(b"", 400, "Bad Request")) as server, OllamaClient(server.address) as client:
         with pytest.raises(ServerRefused):
             await client.blob_exists("../delete?x#y")
         assert server.requests[0].target == "/api/blobs/..%2Fdelete%3Fx%23y"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [([{"error": "model 'x' not found"}], ModelNotFound), ([{"status": "a"}, {"error": "b"}], StreamFailed)],
+)
+async def test_error_lines_of_a_raw_answer(lines: list[object], kind: type[OllamaError]) -> None:
+    async with WireServer(stream(lines)) as server, OllamaClient(server.address) as client:
+        with pytest.raises(kind):
+            await client.request_raw("POST", "/api/pull", content=b"{}")
+
+
+async def test_a_raw_request_that_cannot_be_written() -> None:
+    async with WireServer(whole(b"")) as server, OllamaClient(server.address) as client:
+        with pytest.raises(ValueError, match="header"):
+            await client.request_raw("GET", "/", headers={"X": "a\r\nb"})
+        with pytest.raises(ServerUnreachable, match="could not be written"):
+            await client.request_raw("GE T", "/")
 
 
 async def test_a_raw_answer_that_is_no_json() -> None:
