@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import Block, Container, Definitions
 from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run, chop, cut_runs, line_breaks, width_of
 
@@ -92,14 +93,9 @@ class Artist:
         art = Art(self)
         if self.raw:
             draw_plain(art, block.source.split("\n")[: -1 if block.source.endswith("\n") else None], base)
-        elif not self._fits(block):
-            draw_plain(art, block.lines, base)
         else:
             _DRAWINGS[block.kind](art, block, definitions, base)
         return art
-
-    def _fits(self, block: Block) -> bool:
-        return block.kind != "table" or len(block.table.head if block.table else ()) * 4 < self.width - 8
 
 
 class Art:
@@ -265,7 +261,7 @@ def _fence(art: Art, block: Block, _definitions: Definitions, _base: tuple[str, 
     first, rest = prefixes(artist, block.path, block.opened)
     if block.fence is not None and not block.part:
         width = artist.width - width_of(rest)
-        language = (language_of(block.fence.info) or "text")[: max(4, width - len(COPY_HINT) - 4)]
+        language = (one_line(language_of(block.fence.info)) or "text")[: max(4, width - len(COPY_HINT) - 4)]
         head = chop(f" {language}", max(1, width - len(COPY_HINT) - 2))[0]
         title = f" {language}"[slice(*head)]
         room = width - width_of([Run(title, Style())]) - len(COPY_HINT) - 1

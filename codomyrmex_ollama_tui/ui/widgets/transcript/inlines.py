@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from codomyrmex_ollama_tui.domain.text import clean
 from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import Definitions
 from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run
 
@@ -77,6 +78,7 @@ class _Inlines:
 
     def _add(self, text: str, *more: str) -> None:
         if text:
+            text = clean(text).replace("\t", " ")  # entities and decoded addresses can bring control characters in
             self._runs.append(Run(text, self._artist.mix(*self._names, *more), 0))
 
     def _html(self, text: str) -> None:
@@ -100,4 +102,4 @@ class _Inlines:
         shown = "".join(text for text, *_ in self._runs[since:])
         if shown.removeprefix("🖼 ") not in (href, href.removeprefix("https://"), href.removeprefix("http://")):
             target = href if len(href) < _SHOWN_TARGET else href[: _SHOWN_TARGET - 1] + "…"
-            self._runs.append(Run(f" ({target})", self._artist.mix(*self._base, "target")))
+            self._runs.append(Run(f" ({clean(target)})", self._artist.mix(*self._base, "target")))

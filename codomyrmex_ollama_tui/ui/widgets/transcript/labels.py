@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from codomyrmex_ollama_tui.domain.text import clean, one_line
 from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import CURSOR, Art, Artist, draw_runs
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Item, Turn
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import MODEL_COLOURS
-from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run, chop
+from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run, chop, width_of
 
 _SIGNS = {"stopped": "! ", "unfinished": "! ", "failed": "✕ "}
 _WORDS = {"stopped": "stopped", "unfinished": "interrupted", "failed": "failed"}
@@ -39,7 +41,7 @@ def _label(art: Art, turn: Turn) -> None:
     else:
         style = artist.mix("text", f"model-{view.colour % MODEL_COLOURS + 1}")
         runs = [Run("▌", style), Run(_cut(speaker, artist.width - 1), style)]
-    if suffix and sum(len(run.text) for run in runs) + len(suffix) + 1 <= artist.width // 2:
+    if suffix and width_of(runs) + cell_len(suffix) + 1 <= artist.width:
         runs.append(Run(" " + suffix, artist.mix("text", "suffix")))
     art.add(runs)
 

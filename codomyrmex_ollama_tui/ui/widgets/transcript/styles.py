@@ -57,6 +57,12 @@ Transcript {
     overflow-y: scroll;
     overflow-x: hidden;
     scrollbar-size-vertical: 1;
+    scrollbar-color: $faint;
+    scrollbar-color-hover: $muted;
+    scrollbar-color-active: $primary;
+    scrollbar-background: $background;
+    scrollbar-background-hover: $background;
+    scrollbar-background-active: $background;
     background: $background;
     color: $foreground;
     & > .transcript--label { color: $muted; }

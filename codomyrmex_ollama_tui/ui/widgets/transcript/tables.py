@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import Block, Cells, Definitions, Table
-from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Art, Artist, prefixes
+from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Art, Artist, draw_plain, prefixes
 from codomyrmex_ollama_tui.ui.widgets.transcript.inlines import inline_runs
 from codomyrmex_ollama_tui.ui.widgets.transcript.wrapping import Run, cut_runs, line_breaks, width_of
 
 LEAST_COLUMN = 3
+"""Cells."""
 _Drawn = list[list[Run]]  # the cells of one row
 
 
@@ -20,6 +21,9 @@ def draw_table(art: Art, block: Block, definitions: Definitions, base: tuple[str
         return
     artist = art.artist
     first, rest = prefixes(artist, block.path, block.opened)
+    if (LEAST_COLUMN + 3) * len(table.head) + 1 > artist.width - width_of(rest):  # no room for its borders
+        draw_plain(art, block.source.rstrip("\n").split("\n"), base)
+        return
     head = _cells(artist, table.head, definitions, (*base, "table-head"))
     rows = [_cells(artist, cells, definitions, base) for cells in block.rows]
     natural = _natural(artist, table, definitions, base) if block.part else _widest([head], len(table.head))
@@ -60,7 +64,7 @@ def _fit(natural: Sequence[int], width: int) -> list[int]:
     room = max(width - 3 * len(natural) - 1, len(natural))
     if sum(natural) <= room:
         return list(natural)
-    fair = max(1, room // len(natural))
+    fair = max(LEAST_COLUMN, room // len(natural))
     spare = max(0, room - sum(min(cells, fair) for cells in natural))
     wanted = sum(cells - fair for cells in natural if cells > fair)
     return [cells if cells <= fair else fair + spare * (cells - fair) // wanted for cells in natural]
