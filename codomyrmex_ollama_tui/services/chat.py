@@ -10,11 +10,11 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
-from codomyrmex_ollama_tui.domain.chat import AnswerEnd, ChatRequest, KeepAlive, Message, Role, Think
 from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable, StreamCut, StreamUnfinished
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.chat import AnswerEnd, ChatRequest, KeepAlive, Message, Role, Think
     from codomyrmex_ollama_tui.services.server import ServerService
 
 TITLE_LENGTH = 60
@@ -159,6 +159,8 @@ class ChatService:
         Raises:
             ValueError: the text is blank, or an answer is still streaming in this conversation.
         """
+        from codomyrmex_ollama_tui.domain.chat import ChatRequest  # not before the first frame
+
         if not text.strip():
             raise ValueError("there is nothing to send: the text is blank")
         if any(turn.status == "streaming" for turn in conversation.turns):
@@ -187,6 +189,8 @@ class ChatService:
                 answer.status = "stopped"
 
     async def _answer(self, request: ChatRequest, answer: Turn) -> AsyncGenerator[ChatEvent, None]:
+        from codomyrmex_ollama_tui.domain.chat import AnswerEnd  # not before the first frame
+
         sent_at = self._clock()
         first_at: float | None = None
         end: AnswerEnd | None = None
@@ -231,6 +235,8 @@ class ChatService:
 
 def messages_of(conversation: Conversation, system: str = "") -> tuple[Message, ...]:
     """What the model is sent: a question that brought nothing is left out, thinking is never sent back."""
+    from codomyrmex_ollama_tui.domain.chat import Message  # not before the first frame
+
     messages = [Message("system", system)] if system else []
     turns = conversation.turns
     for turn, following in zip(turns, [*turns[1:], None], strict=True):

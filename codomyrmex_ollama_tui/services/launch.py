@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.client.address import Address, parse_address
 from codomyrmex_ollama_tui.domain.text import one_line
-from codomyrmex_ollama_tui.services.child import Child
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.services.child import Child
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,14 @@ class Launcher:
 
     def find_ollama(self) -> str | None:
         """The path of the `ollama` binary."""
+        import shutil  # like the others in functions here: not before the first frame
+
         return shutil.which(self.ollama, path=self.search_path)
 
     def has_engine(self) -> bool:
         """Whether the embedded engine is installed (whether it runs on this processor shows when it starts)."""
+        import importlib.util
+
         return all(importlib.util.find_spec(name) is not None for name in self.engine_needs)
 
     def start_ollama(self, binary: str, address: Address) -> Child:
@@ -56,6 +60,8 @@ class Launcher:
         Raises:
             OSError: it cannot be started.
         """
+        from codomyrmex_ollama_tui.services.child import Child
+
         environment = {**self.environment, "OLLAMA_HOST": address.base_url}
         return Child([binary, "serve"], environment, self._log("ollama-serve.log"), talks=False)
 
@@ -65,6 +71,8 @@ class Launcher:
         Raises:
             OSError: it cannot be started.
         """
+        from codomyrmex_ollama_tui.services.child import Child
+
         command = [self.python, "-m", self.engine_module, "--port", "0", "--models", str(self.models_folder)]
         # `-m` imports from the working directory first: never from the folder that the person happens to be in.
         return Child(
@@ -91,6 +99,8 @@ class EngineReport:
 
 def read_engine_report(line: str, last_words: str) -> EngineReport:
     """Reads the engine's first line; a line that is none, or unreadable, becomes words from the end of its log."""
+    import json
+
     try:
         said = json.loads(line)
     except ValueError:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, ServerUnreachable, StreamCut
-from codomyrmex_ollama_tui.domain.names import parse_name, parse_reference, problem_with_name
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.listeners import Listeners
 from codomyrmex_ollama_tui.services.tally import LayerState, PullPhase, Tally
@@ -202,6 +201,8 @@ class PullQueue:
 
 def _key(name: str) -> tuple[str, str]:
     """What two names of one model have in common, and the name as it is shown."""
+    from codomyrmex_ollama_tui.domain.names import parse_name, parse_reference, problem_with_name  # not at start
+
     reference = parse_reference(name)
     parsed = None if reference is None else parse_name(reference.pull_name)
     if parsed is None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from codomyrmex_ollama_tui.domain.models import Progress
 from codomyrmex_ollama_tui.domain.text import one_line
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.models import Progress
 
 SPEED_WINDOW = 10.0
 """Seconds over which the speed of a pull is measured."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from codomyrmex_ollama_tui.store.atomic import write_atomically
 from codomyrmex_ollama_tui.store.fields import LIBRARY_NAMES, RULES, Settings, problem, rule_for, unknown
 from codomyrmex_ollama_tui.store.paths import make_private
 
@@ -96,9 +94,11 @@ class SettingsStore:
         return self._settings
 
     def _write(self, table: str, name: str, value: object) -> None:
-        # Neither is needed before the first frame.
+        # None of these is needed before the first frame.
         import tomlkit
         from filelock import FileLock
+
+        from codomyrmex_ollama_tui.store.atomic import write_atomically
 
         make_private(self.path.parent)
         with FileLock(f"{self.path}.lock", timeout=5):
@@ -128,7 +128,7 @@ class SettingsStore:
         except OSError as error:
             tables = {}
             problems.append(f"{self.path} cannot be read ({error.strerror or error}); the defaults are in force")
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except ValueError as error:  # no TOML, or no UTF-8
             tables = {}
             self._set_aside(error)
         values: dict[str, Any] = {}
@@ -144,9 +144,12 @@ class SettingsStore:
 
     def _read(self) -> dict[str, object]:
         try:
-            return tomllib.loads(self.path.read_bytes().decode("utf-8-sig"))
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return {}
+        import tomllib  # most people have no file
+
+        return tomllib.loads(content.decode("utf-8-sig"))
 
     def _take_environment(self, values: dict[str, object]) -> list[str]:
         problems = []
