@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -78,6 +76,10 @@ class FolderLock:
 
 
 def _answers(address: str) -> bool:
+    # only here: most starts find nobody, and these take longer than the rest of this file
+    import http.client
+    from urllib.parse import urlsplit
+
     parts = urlsplit(address)
     if not parts.hostname or not parts.port:
         return False
