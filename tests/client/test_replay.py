@@ -36,7 +36,7 @@ from codomyrmex_ollama_tui.domain.models import (
     RunningModel,
     ServerVersion,
 )
-from tests.client import expect
+from tests.client import expect, recordings
 from tests.client.server import Script, WireServer, chunked
 
 EXPECTED: dict[str, Any] = json.loads(expect.TABLE.read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_every_recording_stands_in_the_table() -> None:
-    assert set(EXPECTED) == set(expect.case_names())
+    assert set(EXPECTED) == set(recordings.case_names())
     assert len(EXPECTED) == 436
 
 
@@ -55,7 +55,7 @@ def test_the_table_is_what_the_recordings_say() -> None:
 @pytest.mark.parametrize("together", [False, True], ids=["cut", "together"])
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 async def test_replay(name: str, together: bool, tmp_path: Path) -> None:
-    case, row = expect.load_case(name), EXPECTED[name]
+    case, row = recordings.load_case(name), EXPECTED[name]
     outcome: dict[str, Any] = row["outcome"]
     if outcome.get("error") == "ServerUnreachable":
         async with WireServer() as server:
@@ -95,14 +95,14 @@ def script_of(case: dict[str, Any], together: bool) -> Script:
     headers = {name: value for name, value in response["headers"].items() if name != "content-length"}
     open_ended = "client_exception" in response or "client_closed_at_ms" in response
     if headers.get("transfer-encoding") == "chunked":
-        parts = body.splitlines(keepends=True) if together else cut(body, chance, 60)
+        parts = body.splitlines(keepends=True) if together else cut(body, chance, 40)
         body = chunked(parts) + (b"" if open_ended else b"0\r\n\r\n")
     elif response["status"] != 204:
         headers["content-length"] = response["headers"].get("content-length", "0") if not body else str(len(body))
     reason = HTTPStatus(response["status"]).phrase
     lines = [f"HTTP/1.1 {response['status']} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
     data = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-    pieces = [data] if together else cut(data, chance, 60) if len(data) > 400 else single(data)
+    pieces = [data] if together else cut(data, chance, 40) if len(data) > 400 else single(data)
     if "client_closed_at_ms" in response:
         return Script([*pieces, b""], gates={len(pieces): asyncio.Event()})
     return Script(pieces, end="close" if open_ended else "keep")
@@ -258,7 +258,7 @@ def progress_facts(seen: list[Progress]) -> dict[str, Any]:
 
 def end_facts(end: AnswerEnd) -> dict[str, Any]:
     made: dict[str, Any] = {"model": end.model, "done_reason": end.done_reason}
-    made["counters"] = {key: value for key in expect.COUNTERS if (value := getattr(end.counters, key)) is not None}
+    made["counters"] = {key: value for key in recordings.COUNTERS if (value := getattr(end.counters, key)) is not None}
     made["created_at"] = micros(end.created_at)
     if end.context:
         made["context"] = [len(end.context), sum(end.context)]
@@ -273,11 +273,11 @@ def error_facts(error: OllamaError) -> dict[str, Any]:
 def raw_facts(answer: RawAnswer) -> dict[str, Any]:
     made: dict[str, Any] = {"status": answer.status}
     if answer.lines is not None:
-        return {**made, "lines": expect.digest_of(list(answer.lines))}
+        return {**made, "lines": recordings.digest_of(list(answer.lines))}
     if not answer.body:
         return {**made, "empty": True}
     if answer.headers["content-type"].startswith("application/json"):
-        return {**made, "json": expect.digest_of(answer.json())}
+        return {**made, "json": recordings.digest_of(answer.json())}
     return {**made, "text": answer.body.decode()}
 
 
@@ -288,8 +288,8 @@ def value_facts(value: Any) -> Any:
         assert (value.engine, dict(value.extra)) == (None, {})
         return {"version": value.version}
     if isinstance(value, Embeddings):
-        vectors = [[len(vector), expect.digest_of(list(vector))] for vector in value.vectors]
-        counters = {key: found for key in expect.COUNTERS if (found := getattr(value.counters, key)) is not None}
+        vectors = [[len(vector), recordings.digest_of(list(vector))] for vector in value.vectors]
+        counters = {key: found for key in recordings.COUNTERS if (found := getattr(value.counters, key)) is not None}
         return {"model": value.model, "vectors": vectors, "counters": counters}
     if isinstance(value, ModelSummary):
         assert value.capabilities is None  # they come with 0.30
@@ -318,15 +318,15 @@ def info_facts(info: ModelInfo) -> dict[str, Any]:
     assert not info.extra
     return {
         "details": details_facts(info.details),
-        "texts": {key: expect.digest_of(value) for key in texts if (value := getattr(info, key))},
-        "model_info": expect.digest_of(info.model_info),
+        "texts": {key: recordings.digest_of(value) for key in texts if (value := getattr(info, key))},
+        "model_info": recordings.digest_of(info.model_info),
         "context_length": info.context_length,
         "capabilities": None if info.capabilities is None else list(info.capabilities),
         "modified_at": micros(info.modified_at),
         "tensors": len(info.tensors),
         "tensor_sum": sum(sum(shape) for _, _, shape in info.tensors),
         "messages": [dict(message) for message in info.messages],
-        "projector_info": expect.digest_of(dict(info.projector_info)),
+        "projector_info": recordings.digest_of(dict(info.projector_info)),
         "remote": [info.remote_host, info.remote_model],
     }
 
