@@ -112,6 +112,20 @@ async def _stream(pieces: list[str], size: tuple[int, int]) -> tuple[list[float]
     return drawings, painted
 
 
+async def _open(turns: int, size: tuple[int, int]) -> tuple[float, float]:
+    """Seconds until a conversation has been opened, and until its end is on the screen."""
+    app = _Host()
+    async with app.run_test(size=size) as pilot:
+        text = "".join(_words(_MIXED, 200))
+        views = [TurnView(str(n), "probe:latest", text, colour=n % 2 or None) for n in range(turns)]
+        transcript = app.query_one(Transcript)
+        begun = time.perf_counter()
+        transcript.open(views)
+        opened = time.perf_counter()
+        await pilot.pause(0)
+        return opened - begun, time.perf_counter() - begun
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"any of: {', '.join(KINDS)}")
@@ -130,6 +144,10 @@ def main() -> int:
         painted = statistics.median(max(both) for _, both in runs)
         print(f"{kind:14} {longest:16.1f} {middle:8.1f} {painted:16.1f}", flush=True)
         worst = max(worst, longest)
+    if not options.kinds:
+        opened = [asyncio.run(_open(2000, (columns, lines))) for _ in range(options.runs)]
+        called, shown = (statistics.median(seconds) for seconds in zip(*opened, strict=True))
+        print(f"open 2,000 turns: call {called:.3f} s, painted {shown:.3f} s")
     print(f"longest of all {worst:.1f} ms, limit {LIMIT_MS:.0f} ms")
     return int(worst > LIMIT_MS)
 

@@ -39,14 +39,14 @@ class SelectingView(TranscriptView):
 
     BINDINGS: ClassVar[list[BindingType]] = [command.binding() for command in COMMANDS]
 
-    class LinkChosen(Message):
+    class LinkChosen(Message, namespace="transcript"):
         """Someone asks for a link; nothing has been opened."""
 
         def __init__(self, href: str) -> None:
             super().__init__()
             self.href = href
 
-    class CopyAsked(Message):
+    class CopyAsked(Message, namespace="transcript"):
         """Someone asks for a text to be copied: `what` says what it is ("code", "block", "answer", "selection")."""
 
         def __init__(self, text: str, what: str) -> None:

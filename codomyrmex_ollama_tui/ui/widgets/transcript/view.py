@@ -139,8 +139,13 @@ class TranscriptView(ScrollView, can_focus=True):
         self._draw(item, artist)
         self._column.measure(index)
 
-    def _settle(self, place: Place | None = None) -> None:
-        """Draw what the view shows, keeping what the reader sees where it is; then repaint the rows that changed."""
+    def _settle(self, place: Place | None = None, shift: int = 0) -> None:
+        """Draw what the view shows, keeping what the reader sees where it is; then repaint the rows that changed.
+
+        Args:
+            place: what is to be at the top of the view; the row that is there now if it is None.
+            shift: rows below the place.
+        """
         if self._settling or not self.size:
             return
         if self._artist is None and self._column.items:
@@ -151,7 +156,7 @@ class TranscriptView(ScrollView, can_focus=True):
         try:
             while artist is not None:
                 if place and not self._follow:
-                    top = self._find(place)
+                    top = max(0, self._find(place) + shift)
                 limit = max(0, column.height - rows)
                 top = limit if self._follow else min(top, limit)
                 index = column.at_row(top)
@@ -185,9 +190,9 @@ class TranscriptView(ScrollView, can_focus=True):
             self.vertical_scrollbar.window_virtual_size = whole
             self.vertical_scrollbar.position = top
 
-    def _place(self, by_text: bool = False) -> Place | None:
-        """What is at the top of the view; `by_text`: to be found again where its text is."""
-        column, y = self._column, self.scroll_offset.y
+    def _place(self, by_text: bool = False, row: int | None = None) -> Place | None:
+        """What is at the top of the view, or in a row; `by_text`: to be found again where its text is."""
+        column, y = self._column, self.scroll_offset.y if row is None else row
         index = column.at_row(y)
         if index >= len(column.items):
             return None
@@ -236,7 +241,10 @@ class TranscriptView(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         if round(old_value) != round(new_value) and not self._settling:
             self._follow = round(new_value) >= self.max_scroll_y
-            self._settle()
+            # a page up or down must go on where the last one ended, whatever heights turn out to be
+            shift = round(new_value) - round(old_value)
+            near = abs(shift) <= 2 * self.size.height
+            self._settle(self._place(row=round(old_value)) if near else None, shift)
             self._forget()
 
     def _scroll_to(self, x: float | None = None, y: float | None = None, **options: Any) -> bool:
