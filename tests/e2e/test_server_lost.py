@@ -36,7 +36,7 @@ def test_a_named_host_that_does_not_answer_is_lost_and_the_app_alive(tmp_path: P
         assert len(window.family()) == 1, "nothing was started in its place"
         # it comes up: found by itself
         with synthetic_server(port, 20, 100):
-            window.expect("0.24.0", 30, why="the version of the server that came")
+            window.expect(f"● Ollama 127.0.0.1:{port} 0.24.0")
             window.expect("still here")
             window.send("enter")
             window.expect("PROBE_END", 20)
@@ -57,7 +57,7 @@ def test_a_server_that_dies_in_the_middle_of_an_answer_costs_nothing_that_had_co
         window.send("next words")
         window.expect("next words")
         with synthetic_server(port, 20, 100):
-            window.expect("0.24.0", 30)
+            window.expect(f"● 127.0.0.1:{port}")
             window.send("enter")
             window.expect("PROBE_END", 20)
         window.quit()
