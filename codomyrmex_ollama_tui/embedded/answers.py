@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from codomyrmex_ollama_tui.embedded import options as asked
 from codomyrmex_ollama_tui.embedded.lookup import LocalModel, find_model
-from codomyrmex_ollama_tui.embedded.pool import Pool, Resident
+from codomyrmex_ollama_tui.embedded.pool import Pool, Turn
 from codomyrmex_ollama_tui.embedded.replies import Json, Lines, Refusal, Whole, nanoseconds, stamp
 from codomyrmex_ollama_tui.embedded.store import Manifest, ModelStore
 
@@ -63,31 +63,29 @@ class Answers:
             yield Whole(line("", done=True, done_reason="unload" if keep == 0 else "load"))
             return
         schema = _check_abilities(body, model)
-        async with self._pool.use(model.manifest, options, keep) as resident:
-            loaded = time.perf_counter() - started
-            async with resident.turn:
-                prompt = await _make_prompt(body, kind, model.manifest, resident, options)
-                if body.get("_debug_render_only"):
-                    yield Whole(line("", done=False, _debug_info={"rendered_template": prompt.text}))
-                    return
-                room = resident.n_ctx - len(prompt.tokens)
-                request = asked.sampling(options, body, room=room, n_ctx=resident.n_ctx) | {"prompt": prompt.tokens}
-                if schema:
-                    request["json_schema"] = schema
-                said: list[str] = []
-                async with aclosing(resident.engine.complete(request)) as events:
-                    async for event in events:
-                        text = event.get("content") or ""
-                        # generate has a line for a token that is held back, chat has none
-                        if text or (kind == "generate" and event.get("tokens") and not event.get("stop")):
-                            said.append(text)
-                            yield line(text, done=False, **_logprobs(event, top, bool(body.get("logprobs"))))
-                        if event.get("stop"):
-                            end = line("", done=True, done_reason=_reason(event))
-                            if kind == "generate" and not body.get("raw"):
-                                answer = await resident.engine.tokenize("".join(said), special=False)
-                                end["context"] = prompt.tokens + answer
-                            yield end | _counters(event["timings"], time.perf_counter() - started, loaded)
+        async with self._pool.turn(model.manifest, options, keep) as turn:
+            prompt = await _make_prompt(body, kind, model.manifest, turn, options)
+            if body.get("_debug_render_only"):
+                yield Whole(line("", done=False, _debug_info={"rendered_template": prompt.text}))
+                return
+            room = turn.n_ctx - len(prompt.tokens)
+            wanted = asked.sampling(options, body, room=room, n_ctx=turn.n_ctx) | {"prompt": prompt.tokens}
+            if schema:
+                wanted["json_schema"] = schema
+            said: list[str] = []
+            async with aclosing(turn.engine.complete(wanted)) as events:
+                async for event in events:
+                    text = event.get("content") or ""
+                    # generate has a line for a token that is held back, chat has none
+                    if text or (kind == "generate" and event.get("tokens") and not event.get("stop")):
+                        said.append(text)
+                        yield line(text, done=False, **_logprobs(event, top, bool(body.get("logprobs"))))
+                    if event.get("stop"):
+                        end = line("", done=True, done_reason=_reason(event))
+                        if kind == "generate" and not body.get("raw"):
+                            answer = await turn.engine.tokenize("".join(said), special=False)
+                            end["context"] = prompt.tokens + answer
+                        yield end | _counters(event["timings"], time.perf_counter() - started, turn.loading)
 
 
 class _LineMaker:
@@ -141,13 +139,13 @@ def _check_abilities(body: Json, model: LocalModel) -> Json | None:
     return schema
 
 
-async def _make_prompt(body: Json, kind: Kind, manifest: Manifest, resident: Resident, options: Json) -> _Prompt:
+async def _make_prompt(body: Json, kind: Kind, manifest: Manifest, turn: Turn, options: Json) -> _Prompt:
     """Render and count the prompt; cut it down to the context in force if that is allowed.
 
     Raises:
         Refusal: too long, and `truncate` is false (400).
     """
-    engine, n_ctx = resident.engine, resident.n_ctx
+    engine, n_ctx = turn.engine, turn.n_ctx
     strict = body.get("truncate") is False
     if body.get("raw") or body.get("template"):
         prompt = _Prompt(body["prompt"], await engine.tokenize(body["prompt"], special=True))

@@ -9,7 +9,7 @@ from typing import Any
 from codomyrmex_ollama_tui.embedded import options as asked
 from codomyrmex_ollama_tui.embedded.answers import TOO_LONG
 from codomyrmex_ollama_tui.embedded.lookup import find_model
-from codomyrmex_ollama_tui.embedded.pool import Pool, Resident
+from codomyrmex_ollama_tui.embedded.pool import Pool, Turn
 from codomyrmex_ollama_tui.embedded.replies import Json, Refusal, nanoseconds
 from codomyrmex_ollama_tui.embedded.store import ModelStore
 
@@ -38,21 +38,19 @@ class Embeddings:
         options = asked.merge_options(manifest.parameters, body.get("options"))
         vectors: list[list[float]] = []
         count = 0
-        async with self._pool.use(manifest, options, asked.keep_alive(body)) as resident:
-            loaded = time.perf_counter() - started
+        async with self._pool.turn(manifest, options, asked.keep_alive(body)) as turn:
             if not texts:
                 return {"model": name, "embeddings": []}
-            async with resident.turn:
-                for text in texts:
-                    tokens = await _tokens(resident, text, strict=body.get("truncate") is False)
-                    count += len(tokens)
-                    vector = await resident.engine.embed(tokens, normalize=True)
-                    vectors.append(_cut(vector, body.get("dimensions") or 0))
+            for text in texts:
+                tokens = await _tokens(turn, text, strict=body.get("truncate") is False)
+                count += len(tokens)
+                vector = await turn.engine.embed(tokens, normalize=True)
+                vectors.append(_cut(vector, body.get("dimensions") or 0))
         return {
             "model": name,
             "embeddings": vectors,
             "total_duration": nanoseconds(time.perf_counter() - started),
-            "load_duration": nanoseconds(loaded),
+            "load_duration": nanoseconds(turn.loading),
             "prompt_eval_count": count,
         }
 
@@ -67,12 +65,11 @@ class Embeddings:
             raise Refusal(400, "model is required")
         manifest = find_model(self._store, name, missing=_MISSING).manifest
         options = asked.merge_options(manifest.parameters, body.get("options"))
-        async with self._pool.use(manifest, options, asked.keep_alive(body)) as resident:
+        async with self._pool.turn(manifest, options, asked.keep_alive(body)) as turn:
             if not body.get("prompt"):
                 return {"embedding": []}
-            async with resident.turn:
-                tokens = await _tokens(resident, body["prompt"], strict=False)
-                return {"embedding": await resident.engine.embed(tokens, normalize=False)}
+            tokens = await _tokens(turn, body["prompt"], strict=False)
+            return {"embedding": await turn.engine.embed(tokens, normalize=False)}
 
 
 def _texts(value: Any) -> list[str]:
@@ -84,14 +81,14 @@ def _texts(value: Any) -> list[str]:
     return texts
 
 
-async def _tokens(resident: Resident, text: str, *, strict: bool) -> list[int]:
+async def _tokens(turn: Turn, text: str, *, strict: bool) -> list[int]:
     if not text:
         raise Refusal(500, "Failed to create new sequence: no input provided")
-    tokens = await resident.engine.tokenize(text, special=True)
-    if len(tokens) >= resident.n_ctx:
+    tokens = await turn.engine.tokenize(text, special=True)
+    if len(tokens) >= turn.n_ctx:
         if strict:
             raise Refusal(400, TOO_LONG)
-        tokens = tokens[: resident.n_ctx - 1]
+        tokens = tokens[: turn.n_ctx - 1]
     return tokens
 
 

@@ -176,6 +176,17 @@ class Engine:
             await self._http.aclose()
         self._log.close()
 
+    async def answers(self) -> bool:
+        """Whether the listener is there: a process can be dead before the system tells of it."""
+        import httpx
+
+        if not self.alive:
+            return False
+        try:
+            return (await self._client().get("/health")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
     async def ask(self, path: str, body: Json) -> Json:
         """One JSON answer of a native endpoint.
 

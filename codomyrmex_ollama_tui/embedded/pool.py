@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from codomyrmex_ollama_tui.embedded.engine import Engine, LoadSettings
 from codomyrmex_ollama_tui.embedded.options import RUNNER
@@ -55,6 +56,20 @@ class Resident:
         return time.time() + (self.keep if 0 <= self.keep < FOR_EVER else FOR_EVER)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request's turn at a loaded model.
+
+    Attributes:
+        n_ctx: the context in force, in tokens.
+        loading: seconds that loading (or making room) took; waiting in line does not count.
+    """
+
+    engine: Engine
+    n_ctx: int
+    loading: float
+
+
 class Pool:
     """All models in memory, at most `limit` at a time.
 
@@ -81,8 +96,6 @@ class Pool:
     async def use(self, manifest: Manifest, options: Json, keep: float | None) -> AsyncIterator[Resident]:
         """The model in memory for as long as the block runs: loaded, or loaded anew, if it has to be.
 
-        Take `Resident.turn` inside before the engine is used.
-
         Raises:
             Refusal: it cannot be loaded, or memory does not suffice (500).
         """
@@ -93,6 +106,27 @@ class Pool:
             yield resident
         finally:
             self._give_back(resident)
+
+    @asynccontextmanager
+    async def turn(self, manifest: Manifest, options: Json, keep: float | None) -> AsyncIterator[Turn]:
+        """Loaded as by `use`, and nobody else's turn for as long as the block runs.
+
+        A process that has died since its last request is noticed only now; then the model is loaded once more.
+
+        Raises:
+            Refusal: as `use`.
+        """
+        loading = 0.0
+        for last_try in (False, True):
+            started = time.perf_counter()
+            async with self.use(manifest, options, keep) as resident:
+                loading += time.perf_counter() - started
+                async with resident.turn:
+                    if last_try or await resident.engine.answers():
+                        yield Turn(resident.engine, resident.n_ctx, loading)
+                        return
+            resident.engine.kill()
+            await resident.engine.ended()
 
     async def _take(self, manifest: Manifest, runner: Json) -> Resident:
         async with self._gate:

@@ -196,12 +196,32 @@ async def test_a_process_that_dies_in_mid_stream(engine: EngineProcess) -> None:
 
 
 async def test_a_process_that_dies_before_the_first_token(engine: EngineProcess) -> None:
-    async with stream(engine.url, request(tokens=LONG)) as first, waiting(engine.url, request()) as second:
+    await ask(engine.url, {"model": MODEL})
+    child = the_child(engine)
+    before = child.cpu_times().user
+    async with waiting(engine.url, request("word " * 4000)) as answer:
+        while child.cpu_times().user < before + 0.3:  # by then it reads the prompt, which takes it seconds
+            await received(engine.url)
+        child.kill()
+        said = await answer
+    assert said["status"] == 500
+    assert said["error"].startswith(STOPPED)
+    await still_works(engine)
+
+
+async def test_who_waits_for_a_process_that_dies_is_answered_by_the_next(engine: EngineProcess) -> None:
+    async with stream(engine.url, request(tokens=LONG)) as first, waiting(engine.url, request(tokens=3)) as second:
         the_child(engine).kill()
         assert (await first.rest())[-1] == {"error": BROKE_OFF}
-        answer = await second
-    assert answer["status"] == 500
-    assert answer["error"].startswith(STOPPED)
+        assert (await second)["eval_count"] == 3
+    await still_works(engine)
+
+
+async def test_a_death_that_nobody_has_noticed_yet_costs_no_request(engine: EngineProcess) -> None:
+    for _ in range(3):
+        await ask(engine.url, {"model": MODEL})
+        the_child(engine).kill()
+        assert (await ask(engine.url, request(tokens=2)))["status"] == 200
     await still_works(engine)
 
 
