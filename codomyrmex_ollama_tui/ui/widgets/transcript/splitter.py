@@ -24,6 +24,7 @@ from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import (
 from codomyrmex_ollama_tui.ui.widgets.transcript.structure import Leaf, leaves
 
 WINDOW_CHARACTERS = 4000
+WINDOW_CODE = 2400  # characters of code: what is read by a lexer at once
 WINDOW_LINES = 48
 WINDOW_DEAR = 100
 _DEAR = re.compile(r"\[|://|@|<|www\.")
@@ -141,6 +142,8 @@ class Splitter:
     def _window(self) -> tuple[str, bool]:
         """The part of the tail that is read at once, and whether it is as large as it may become."""
         characters, lines, dear = self._limits
+        if self._resume is not None and self._resume.kind == "fence":
+            characters = min(characters, WINDOW_CODE)
         window = self._text[self._at : self._at + characters]
         full = len(window) == characters
         if window.count("\n") >= lines:
@@ -307,7 +310,8 @@ class Splitter:
         if leaf.kind in ("fence", "code", "html", "table"):
             own = leaf.first + {"fence": 1, "table": 2}.get(leaf.kind, 0)  # lines that open it
             lines = _offsets(header + window)
-            complete = (header + window).rfind("\n") + 1
+            most = WINDOW_CODE if leaf.kind == "fence" else len(window)
+            complete = (header + window).rfind("\n", 0, len(header) + most) + 1
             if complete > lines[min(own, len(lines) - 1)] and complete > len(header):
                 complete -= len(header)
                 # code is cut at a blank line if there is one: what spans lines seldom spans those
