@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(arguments.models) if arguments.models else _default_folder()
     from codomyrmex_ollama_tui.embedded.sharing import FolderLock
 
+    os.umask(0o077)  # what is stored here, also by pip, is for its owner alone
     try:
         lock = FolderLock(folder)
         if not lock.take():

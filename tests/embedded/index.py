@@ -19,6 +19,7 @@ class PackageIndex:
 
     Attributes:
         hold_at: so many bytes of a file are sent, then the server waits for `go_on`; None does not wait.
+        hold_only: the one file that is held; "" for all.
         held: set while a file is being held there.
         cut_at: after so many bytes the connection breaks, once for each item of `cuts_left`.
         login: 401 for everything without credentials.
@@ -28,6 +29,7 @@ class PackageIndex:
     def __init__(self, wheels: Iterable[MadeWheel] = ()) -> None:
         self.wheels = {wheel.path.name: wheel.path for wheel in wheels}
         self.hold_at: int | None = None
+        self.hold_only = ""
         self.held = threading.Event()
         self.go_on = threading.Event()
         self.cut_at: int | None = None
@@ -109,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
         try:
-            if index.hold_at is not None:
+            if index.hold_at is not None and index.hold_only in ("", path.name):
                 self.wfile.write(data[start : index.hold_at])
                 start = max(start, index.hold_at)
                 index.held.set()

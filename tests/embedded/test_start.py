@@ -36,6 +36,15 @@ def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
         assert listening == ["127.0.0.1"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_what_it_keeps_is_for_its_owner_alone(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir(mode=0o700)
+    with start_engine(models):
+        kept = [models, *models.rglob("*")]
+        assert [path for path in kept if path.stat().st_mode & 0o077] == []
+
+
 def test_it_is_there_within_two_seconds(tmp_path: Path) -> None:
     begun = time.perf_counter()
     with start_engine(tmp_path / "models"):
