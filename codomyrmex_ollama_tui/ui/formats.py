@@ -34,7 +34,7 @@ def amounts(completed: int, total: int | None) -> str:
         return size(completed)
     divisor, unit = _scale(max(total, completed))
     digits = 0 if unit == "B" else 1
-    if completed < 0.95 * divisor:
+    if unit in ("GB", "TB", "PB") and 0 < completed < 0.95 * divisor:
         return f"{size(completed)} / {total / divisor:.{digits}f} {unit}"
     return f"{completed / divisor:.{digits}f} / {total / divisor:.{digits}f} {unit}"
 

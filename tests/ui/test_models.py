@@ -225,7 +225,7 @@ async def test_a_pull_runs_with_a_bar_in_bytes_and_ends_in_the_list(tmp_path: Pa
             await seen.until(lambda: isinstance(seen.screen, Ask))
             await seen.pilot.press(*"gemma3:1b", "enter")
             await known.reached()
-            await seen.until(lambda: "0 B / 800.0 MB" in seen.text())
+            await seen.until(lambda: "0.0 / 800.0 MB" in seen.text())
             seen.clock.go(10)
             known.open()
             await half.reached()
