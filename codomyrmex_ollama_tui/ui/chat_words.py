@@ -181,8 +181,8 @@ def trouble_with_model(
     pull_key: str,
     picker_key: str,
     models_key: str,
-) -> str:
-    """The line over the composer: what is wrong with the model, and the key that helps; "" when nothing is.
+) -> tuple[str, str]:
+    """The line over the composer: what is wrong with the model, and the keys that help; both "" when nothing is.
 
     Args:
         models: what the server has; None while that is not known.
@@ -190,13 +190,13 @@ def trouble_with_model(
     """
     name = one_line(model, 60)
     if models is not None and not models and not model:
-        return f"no model on this server yet · {models_key} goes to the models screen, which pulls one"
+        return "no model on this server yet", f"{models_key} goes to the models screen, which pulls one"
     if not is_missing(model, models):
-        return ""
+        return "", ""
     if pull is not None and pull.phase is PullPhase.FAILED:
-        return f"✕ {name} could not be pulled: {one_line(pull.error)} · {pull_key} tries again"
+        return f"✕ {name} could not be pulled: {one_line(pull.error)}", f"{pull_key} tries again"
     if pull is not None and not pull.phase.over:
-        return f"↓ {name} is being pulled · it can be asked once it is here"
+        return f"↓ {name} is being pulled", "it can be asked once it is here"
     near = ", ".join(one_line(other, 60) for other in near_names(model, [one.name for one in models or ()]))
-    words = [f"{name} is not on this server", f"did you mean {near}?" if near else ""]
-    return " · ".join(filter(None, [*words, f"{pull_key} pulls it", f"{picker_key} chooses another"]))
+    what = f"{name} is not on this server" + (f" · did you mean {near}?" if near else "")
+    return what, f"{pull_key} pulls it · {picker_key} chooses another"

@@ -47,6 +47,7 @@ def composer(stage: Stage) -> Composer:
 
 
 async def send(stage: Stage, text: str) -> None:
-    """Types a prompt and sends it."""
-    await stage.pilot.press(*["space" if letter == " " else letter for letter in text], "enter")
+    """Puts a prompt into the composer and presses enter. (A key at a time takes the pilot 60 ms for each.)"""
+    composer(stage).insert(text)
+    await stage.pilot.press("enter")
     await stage.pilot.pause()

@@ -158,7 +158,7 @@ class ChatScreen(Room):
     def _show_notice(self) -> None:
         model = self.conversation.model
         pulls = self.services.models.pulls.states
-        text = words.trouble_with_model(
+        trouble, help = words.trouble_with_model(
             model,
             self._models,
             next((pull for pull in pulls if same_model(pull.name, model)), None),
@@ -166,7 +166,7 @@ class ChatScreen(Room):
             picker_key=self._key("chat.model"),
             models_key=shown_key("f5"),
         )
-        self.pane.show_notice(text)
+        self.pane.show_notice(trouble, help)
         self.refresh_bindings()
 
     def show_progress(self) -> None:

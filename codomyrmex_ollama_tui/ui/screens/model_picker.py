@@ -22,7 +22,7 @@ from codomyrmex_ollama_tui.ui.screens.ask import keys_line
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.models import ModelSummary
 
-NAME_CELLS = 32
+NAME_CELLS = 28
 
 
 class ModelPicker(ModalScreen[str]):
@@ -51,7 +51,7 @@ class ModelPicker(ModalScreen[str]):
         & OptionList:focus { border: none; background: transparent; }
         & OptionList > .option-list--option { padding: 0 1; }
         & OptionList > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
-        & .words { color: $muted; padding: 0 1; }
+        & .words { color: $muted; padding: 0 1; margin: 1 0 0 0; }
     }
     """
 

@@ -91,10 +91,13 @@ class ConversationPane(Vertical):
             send, newline = self.key("composer.send"), self.key("composer.newline")
             self.composer.show_hint(f"{send} send · {newline} new line · {shown_key('ctrl+p')} commands")
 
-    def show_notice(self, text: str) -> None:
-        """The line above the composer; "" for none."""
-        self.query_one("#chat-notice", Static).update(Content(clean(text)))
-        self.set_class(bool(text), "-noticed")
+    def show_notice(self, trouble: str, help: str) -> None:
+        """The line above the composer, the keys that help behind it or under it; "" for none."""
+        trouble, help = clean(trouble), clean(help)
+        gap = " · " if Content(f"{trouble} · {help}").cell_length <= self.size.width - 4 else "\n"
+        notice = Content.assemble((trouble, "$warning"), (gap + help, "$muted") if help else "")
+        self.query_one("#chat-notice", Static).update(notice)
+        self.set_class(bool(trouble), "-noticed")
 
     # ------------------------------------------------------------ reading
 
