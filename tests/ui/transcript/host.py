@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from time import perf_counter
 
 from textual.app import App, ComposeResult
 from textual.message import Message
@@ -15,9 +16,10 @@ MODEL_COLOURS = ("#4fc4cf", "#f08a6b", "#b5cf6b", "#d78fc9", "#e6d36f", "#a99bf0
 class Host(App[None]):
     """Holds one transcript and what it asked for."""
 
-    def __init__(self, max_width: int = 100) -> None:
+    def __init__(self, max_width: int = 100, clock: Callable[[], float] = perf_counter) -> None:
         super().__init__()
         self.max_width = max_width
+        self.clock = clock
         self.asked: list[Message] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -25,7 +27,7 @@ class Host(App[None]):
         return {"muted": "#7f889b", "faint": "#4b5468", **models}
 
     def compose(self) -> ComposeResult:
-        yield Transcript(max_width=self.max_width)
+        yield Transcript(max_width=self.max_width, clock=self.clock)
 
     def on_mount(self) -> None:
         self.transcript.focus()

@@ -194,24 +194,28 @@ async def test_no_control_character_reaches_the_screen(width: int) -> None:
 
 
 async def test_thinking_is_folded_until_asked_for() -> None:
-    app = Host()
+    now = [0.0]
+    app = Host(clock=lambda: now[0])
     async with app.run_test(size=(60, 14)) as pilot:
         transcript = app.transcript
         transcript.begin(answer(""))
-        transcript.feed_thinking("I think\n\n- of ")
+        transcript.feed_thinking("I thi")
         transcript.flush()
-        assert app.rows()[1] == "▸ thinking · 4 words"
+        transcript.feed_thinking("nk\n\n- of ")
+        transcript.flush()
+        assert app.rows()[1] == "▸ thinking, 4 words"
         await pilot.press("t")
-        assert app.rows()[1:5] == ["▾ thinking · 4 words", "I think", "", "• of"]
+        assert app.rows()[1:5] == ["▾ thinking, 4 words", "I think", "", "• of"]
         transcript.feed_thinking("this")
+        now[0] = 4.2
         transcript.feed("So.")
         transcript.finish(note="5 tokens/s")
         await pilot.pause()
         assert app.rows()[1:9] == [
-            *("▾ thought · 5 words", "I think", "", "• of this", "", "So.", "", "5 tokens/s"),
+            *("▾ thought for 4.2 s, 5 words", "I think", "", "• of this", "", "So.", "", "5 tokens/s"),
         ]
         await pilot.click(Transcript, offset=(3, 1))
-        assert app.rows()[1:4] == ["▸ thought · 5 words", "", "So."]
+        assert app.rows()[1:4] == ["▸ thought for 4.2 s, 5 words", "", "So."]
 
 
 async def test_notes_and_states_of_turns() -> None:

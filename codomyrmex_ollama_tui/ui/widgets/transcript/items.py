@@ -31,6 +31,7 @@ class TurnView:
         speaker: for people: "you · 10:42", or a model's name.
         text, thinking: Markdown from outside, raw.
         colour: index of the model's colour, 0–5; None for a person.
+        thought_for: seconds that it thought, if known.
         note: a muted line under the text.
         suffix: after the speaker, e.g. "‹ 2 of 3 ›".
     """
@@ -44,6 +45,7 @@ class TurnView:
     note: str = ""
     status: Status = "complete"
     suffix: str = ""
+    thought_for: float | None = None
 
 
 class Item:
@@ -87,6 +89,9 @@ class Section:
         self.splitter: Splitter = Splitter()
         self.final: list[Item] = []
         self.live: list[Item] = []
+        self.stable = 0
+        """How many of `final` the last feeding left as they were."""
+        self._redrawn = 0
 
     def feed(self, text: str, width: int, closing: bool = False) -> None:
         """Take more text, already cleaned.
@@ -97,9 +102,12 @@ class Section:
         self.splitter.feed(text)
         if closing:
             self.splitter.close()
-        for item in self.final:
-            if item.block and item.version != item.block.version:
-                item.version, item.art = item.block.version, None
+        self.stable = len(self.final)
+        if self.splitter.redrawn != self._redrawn:
+            self._redrawn, self.stable = self.splitter.redrawn, 0
+            for item in self.final:
+                if item.block and item.version != item.block.version:
+                    item.version, item.art = item.block.version, None
         for block in self.splitter.blocks[len(self.final) :]:
             self.final.append(self._item(len(self.final), block, width))
         before, self.live = self.live, []
@@ -133,9 +141,15 @@ class Turn:
         self.unfolded = False
         self.answer: Section | None = None
         self.thoughts: Section | None = None
-        self.said: list[str] = []  # text not yet fed
+        self.spoken = [view.text]
+        """The text that `answer` has taken, or will when the turn is read."""
+        self.pondered = [view.thinking]
+        self.said: list[str] = []
+        """Text that waits to be taken."""
         self.thought: list[str] = []
+        self.thinks = bool(view.thinking)
         self.thought_words = 0
+        self._word_open = bool(view.thinking) and not view.thinking[-1].isspace()
         self.label = Item("label", self.key, self, 1 if number else 0)
         self._fold = Item("fold", self.key + _FOLD, self, 0)
         self._waiting = Item("waiting", self.key + _NOTE - 1, self, 0)
@@ -149,7 +163,7 @@ class Turn:
     @property
     def source(self) -> str:
         """The Markdown of what it says, safe to copy."""
-        return clean(self.view.text)
+        return clean("".join((*self.spoken, *self.said)))
 
     def unread(self, width: int) -> Item:
         """One item for the whole turn, its height guessed."""
@@ -161,17 +175,17 @@ class Turn:
         if self.answer is None:
             self.thought_words = len(self.view.thinking.split())
             self.answer = Section(self, False)
-            self.answer.feed(clean(self.view.text), width, not self.streaming)
-        if self.unfolded and self.thoughts is None and self.view.thinking:
+            self.answer.feed(clean("".join(self.spoken)), width, not self.streaming)
+        if self.unfolded and self.thoughts is None and self.thinks:
             self.thoughts = Section(self, True)
-            self.thoughts.feed(clean(self.view.thinking), width, not self.streaming)
+            self.thoughts.feed(clean("".join(self.pondered)), width, not self.streaming)
 
     def items(self) -> list[Item]:
         """The items of a turn that has been read, in order."""
         if self.answer is None:
             return []
         out = [self.label]
-        if self.view.thinking:
+        if self.thinks:
             out.append(self._fold)
             if self.unfolded and self.thoughts is not None:
                 out += self.thoughts.final
@@ -187,10 +201,48 @@ class Turn:
             out.append(self._note)
         return out
 
+    def stable(self) -> int:
+        """How many of the first `items` the last feeding left as they were, but for those it has told to redraw."""
+        if self.answer is None or self.thinks:
+            return 0
+        return 1 + self.answer.stable
+
+    def take(self, most: int, last: bool, width: int) -> bool:
+        """Take what waits into the blocks; True if the thinking has grown.
+
+        Args:
+            most: characters of either text.
+            last: nothing more will come.
+            width: cells of a row.
+        """
+        said, thought = _portion(self.said, most, last), _portion(self.thought, most, last)
+        self.spoken.append(said)
+        self.pondered.append(thought)
+        if self.thoughts is not None:
+            self.thoughts.feed(clean(thought), width, last)
+        if thought:
+            self.thinks = True
+            joined = bool(self._word_open and not thought[0].isspace())
+            self.thought_words += len(thought.split()) - joined
+            self._word_open = not thought[-1].isspace()
+        if self.answer is not None:
+            self.answer.feed(clean(said), width, last)
+        return bool(thought)
+
     def redraw_ends(self) -> None:
         """What the fold, the note or the label says has changed."""
         for item in (self.label, self._fold, self._note):
             item.art = None
+
+
+def _portion(pieces: list[str], most: int, last: bool) -> str:
+    """Take at most so many characters of what waits; a carriage return at the end may be half of a line end."""
+    text = "".join(pieces)
+    taken, rest = text[:most], text[most:]
+    if taken.endswith("\r") and not last:
+        taken, rest = taken[:-1], "\r" + rest
+    pieces[:] = [rest] if rest else []
+    return taken
 
 
 def _set_gap(item: Item, gap: int) -> None:

@@ -48,11 +48,14 @@ def _label(art: Art, turn: Turn) -> None:
 
 def _fold(art: Art, turn: Turn) -> None:
     artist = art.artist
-    words = turn.thought_words
-    length = f"{words:,} word" + ("s" if words != 1 else "")
-    busy = turn.streaming and not turn.view.text
-    text = f"{'▾' if turn.unfolded else '▸'} {'thinking' if busy else 'thought'} · {length}"
-    art.add([Run(_cut(text, artist.width), artist.mix("text", "fold") + artist.action("toggle_turn", turn.number))])
+    words, seconds = turn.thought_words, turn.view.thought_for
+    text = "thinking" if turn.streaming and seconds is None else "thought"
+    if seconds is not None:
+        text += f" for {seconds:.1f} s"
+    text += f", {words:,} word" + ("s" if words != 1 else "")
+    click = artist.action("toggle_turn", turn.number)
+    sign = Run("▾ " if turn.unfolded else "▸ ", artist.mix("text", "sign") + click)
+    art.add([sign, Run(_cut(text, artist.width - 2), artist.mix("text", "fold") + click)])
 
 
 def _note(art: Art, turn: Turn) -> None:

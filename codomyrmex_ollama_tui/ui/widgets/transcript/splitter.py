@@ -58,6 +58,8 @@ class Splitter:
     def __init__(self, characters: int = WINDOW_CHARACTERS, lines: int = WINDOW_LINES, dear: int = WINDOW_DEAR) -> None:
         self.blocks: list[Block] = []
         self.definitions: Definitions = {}
+        self.redrawn = 0
+        """How often the version of a block above the newest ones has been raised."""
         self._limits = (characters, lines, dear)
         self._text = ""
         self._at = 0  # where the tail begins in the text
@@ -104,6 +106,7 @@ class Splitter:
         self._text, self._at = self.tail, 0
         if self._defined:
             self._defined = False
+            self.redrawn += 1
             for block in self.blocks:
                 block.version += block.kind != "definition" and "[" in block.source
 
@@ -211,6 +214,7 @@ class Splitter:
         if self.blocks[-1].more:
             self.blocks[-1].more = False
             self.blocks[-1].version += 1
+            self.redrawn += 1
 
     def _take(self, found: list[Leaf], starts: list[int], text: str, count: int) -> None:
         """Make the first leaves of a piece of the tail final."""

@@ -16,6 +16,7 @@ NAMES = (
     "label",
     "suffix",
     "fold",
+    "sign",
     "thinking",
     "note",
     "stopped",
@@ -68,6 +69,7 @@ Transcript {
     & > .transcript--label { color: $muted; }
     & > .transcript--suffix { color: $muted; }
     & > .transcript--fold { color: $muted; }
+    & > .transcript--sign { color: $faint; }
     & > .transcript--thinking { color: $muted; }
     & > .transcript--note { color: $muted; }
     & > .transcript--stopped { color: $warning; }

@@ -105,7 +105,9 @@ class TranscriptView(ScrollView, can_focus=True):
         for item in self._column.items:
             if item.block and not item.leads:
                 item.gap = 0 if self._raw else item.block.gap
-            if old and item.block:
+            if item.kind == "turn":
+                item.height = item.turn.unread(self._text_width).height
+            elif old and item.block:
                 rows = (item.height - item.gap) * old.width // self._text_width
                 item.height = 0 if item.hidden else item.gap + max(1, rows)
             item.art = None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from codomyrmex_ollama_tui.domain.text import clean
-from codomyrmex_ollama_tui.ui.widgets.transcript.items import Status, Turn, TurnView
+from textual.timer import Timer
+
+from codomyrmex_ollama_tui.ui.widgets.transcript.items import Item, Status, Turn, TurnView
 from codomyrmex_ollama_tui.ui.widgets.transcript.selection import SelectingView
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import CSS
 
@@ -42,8 +43,14 @@ class Transcript(SelectingView):
         self._turns: list[Turn] = []
         self._fed: Turn | None = None
         self._ending: tuple[str, Status] | None = None  # note and status of the streaming turn, once it has ended
+        self._thinking_since: float | None = None
+        self._tip: Item | None = None  # the block that the cursor of the growing answer stands in
         self._not_before = 0.0
-        self._tick = self.set_interval(1 / FRAMES, self._on_tick, pause=True)
+        self._flushes = 0
+        self._tick: Timer | None = None
+
+    def on_mount(self) -> None:
+        self._tick = self.set_interval(1 / FRAMES, self._on_tick, pause=self._fed is None)
 
     # ------------------------------------------------------------------ content
 
@@ -73,16 +80,20 @@ class Transcript(SelectingView):
     def feed(self, text: str) -> None:
         """More of the answer of the turn that has begun."""
         if self._fed is not None and text:
-            self._fed.view.text += text
-            self._fed.said.append(text)
-            self._tick.resume()
+            turn = self._fed
+            turn.said.append(text)
+            if self._thinking_since is not None:
+                turn.view.thought_for = self._clock() - self._thinking_since
+                self._thinking_since = None
+            self._wake()
 
     def feed_thinking(self, text: str) -> None:
         """More of what the model thinks before it answers."""
         if self._fed is not None and text:
-            self._fed.view.thinking += text
             self._fed.thought.append(text)
-            self._tick.resume()
+            if self._thinking_since is None:
+                self._thinking_since = self._clock() - (self._fed.view.thought_for or 0.0)
+            self._wake()
 
     def finish(self, *, note: str = "", status: Status = "complete") -> None:
         """No more will come for the turn that has begun."""
@@ -92,7 +103,7 @@ class Transcript(SelectingView):
         if sum(map(len, self._fed.said)) <= MOST_AT_ONCE:
             self.flush()
         else:
-            self._tick.resume()
+            self._wake()
 
     def set_note(self, turn_id: str, note: str, status: Status | None = None) -> None:
         """Change the line under a turn, and its status if one is given (a turn that is being fed keeps its own)."""
@@ -114,7 +125,7 @@ class Transcript(SelectingView):
         self._column.measure()
         self._links.clear()
         self._held, self._artist, self._follow = None, None, True
-        self._tick.pause()
+        self._sleep()
         if self.is_attached and self in self.screen.selections:
             self.screen.clear_selection()
         self._settle()
@@ -139,15 +150,23 @@ class Transcript(SelectingView):
 
     def _feed_into(self, turn: Turn) -> None:
         turn.read(self._text_width)
-        self._fed, self._ending = turn, None
+        self._fed, self._ending, self._thinking_since = turn, None, None
         self._show(turn)
 
     # ------------------------------------------------------------------ streaming
 
+    def _wake(self) -> None:
+        if self._tick is not None:
+            self._tick.resume()
+
+    def _sleep(self) -> None:
+        if self._tick is not None:
+            self._tick.pause()
+
     def _drain(self) -> None:
         """Draw all that has been fed, however much: another turn is to come under it."""
         if self._fed is not None:
-            self._ending = self._ending or (self._fed.view.note, "complete")
+            self._ending = self._ending or (self._fed.view.note, "unfinished")
             while self._fed is not None:
                 self.flush()
 
@@ -162,38 +181,38 @@ class Transcript(SelectingView):
         """Draw now what has arrived, at most MOST_AT_ONCE characters of it."""
         turn = self._fed
         if turn is None or not (turn.said or turn.thought or self._ending):
-            self._tick.pause()
+            self._sleep()
             return
-        said, thought = _portion(turn.said), _portion(turn.thought)
-        last = self._ending is not None and not turn.said and not turn.thought
-        said, thought = _whole_ends(said, turn.said, last), _whole_ends(thought, turn.thought, last)
-        width = self._text_width
-        if turn.thoughts is not None:
-            turn.thoughts.feed(clean(thought), width, last)
-        if thought:
-            turn.thought_words += len(thought.split())
-        if turn.answer is not None:
-            turn.answer.feed(clean(said), width, last)
+        waiting = max(sum(map(len, turn.said)), sum(map(len, turn.thought)))
+        last = self._ending is not None and waiting <= MOST_AT_ONCE
+        thinks = turn.take(MOST_AT_ONCE, last, self._text_width)
         if last and self._ending is not None:
-            turn.view.note, turn.view.status = self._ending[0] or turn.view.note, self._ending[1]
-            self._fed = self._ending = None
-            self._tick.pause()
-        if thought or last or (said and turn.view.thinking):
+            if self._thinking_since is not None:
+                turn.view.thought_for = self._clock() - self._thinking_since
+            turn.view.note, turn.view.status = self._ending
+            turn.view.text, turn.view.thinking = "".join(turn.spoken), "".join(turn.pondered)
+            self._fed = self._ending = self._thinking_since = None
+            self._sleep()
+        if thinks or last or turn.thinks:
             turn.redraw_ends()
         self._show(turn)
-        self._forget()
+        self._flushes += 1
+        if self._flushes % FRAMES == 0:
+            self._forget()
 
     def _show(self, turn: Turn) -> None:
         """Put a streaming turn's items on the screen, with the cursor after the last one."""
         place = None if self._follow else self._place()
         items = turn.items()
         tip = next((item for item in reversed(items) if item.kind == "block"), None) if turn.streaming else None
-        for item in items:
-            if item.pointed and item is not tip:
-                item.pointed, item.art = False, None
+        if self._tip is not None and self._tip is not tip:
+            self._tip.pointed, self._tip.art = False, None
         if tip is not None and not tip.pointed:
             tip.pointed, tip.art = True, None
-        self._column.replace(*self._column.span_of(turn), items)
+        self._tip = tip
+        first, last = self._column.span_of(turn)
+        stable = min(turn.stable(), last - first)
+        self._column.replace(first + stable, last, items[stable:])
         self._settle(place)
 
     # ------------------------------------------------------------------ ways of looking at it
@@ -205,10 +224,10 @@ class Transcript(SelectingView):
 
     def action_thinking(self) -> None:
         """Unfold what the models thought, or fold it all again."""
-        unfolded = not any(turn.unfolded for turn in self._turns if turn.view.thinking)
+        unfolded = not any(turn.unfolded for turn in self._turns if turn.thinks)
         place = self._place()
         for turn in self._turns:
-            if turn.view.thinking and turn.unfolded != unfolded:
+            if turn.thinks and turn.unfolded != unfolded:
                 self._unfold(turn, unfolded)
         self._settle(place)
 
@@ -234,21 +253,6 @@ class Transcript(SelectingView):
 
     def action_scroll_home(self) -> None:
         """Go to the beginning."""
-        self._follow = False
+        self._follow = self._column.height <= self.size.height
         self.scroll_to(y=0, animate=False)
         self._settle()
-
-
-def _portion(pieces: list[str]) -> str:
-    """Take at most MOST_AT_ONCE characters of what waits."""
-    text = "".join(pieces)
-    pieces[:] = [text[MOST_AT_ONCE:]] if len(text) > MOST_AT_ONCE else []
-    return text[:MOST_AT_ONCE]
-
-
-def _whole_ends(text: str, waiting: list[str], last: bool) -> str:
-    """Keep back a carriage return at the end: it may be half of a line end."""
-    if text.endswith("\r") and not last:
-        waiting[:0] = ["\r"]
-        return text[:-1]
-    return text
