@@ -16,7 +16,7 @@ from textual.theme import Theme
 from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.services.server import ServerPhase, ServerState
 from codomyrmex_ollama_tui.ui import themes
-from codomyrmex_ollama_tui.ui.commands import Command, HasKeymap, ScreenCommands, bindings, shown_key
+from codomyrmex_ollama_tui.ui.commands import Command, HasKeymap, ScreenCommands, bindings, known_ids, shown_key
 from codomyrmex_ollama_tui.ui.messages import OpenChat, OpenFirstRun, OpenModels
 from codomyrmex_ollama_tui.ui.screens.room import local_now
 from codomyrmex_ollama_tui.ui.tell import tell
@@ -237,7 +237,11 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         await asyncio.to_thread(_import_for_later)
         await self.services.server.start()
         self._register_themes()
-        for problem in self.settings.problems:
+        problems = list(self.settings.problems)
+        if keys := self.settings.settings.keys:
+            known = await asyncio.to_thread(known_ids)
+            problems += [_unknown_command(name, known) for name in keys if name not in known]
+        for problem in problems:
             tell(self, problem, title="Configuration", severity="warning", timeout=12)
 
     # ------------------------------------------------------------------ themes
@@ -330,6 +334,14 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         if action == "retry_server":
             return self.services.server.state.phase in (ServerPhase.LOST, ServerPhase.ABSENT)
         return True
+
+
+def _unknown_command(name: str, known: set[str]) -> str:
+    """A key was given to a command that does not exist."""
+    from difflib import get_close_matches  # only for a mistake
+
+    near = get_close_matches(name, known, n=1)
+    return f"keys.{name}: there is no such command" + (f"; is {near[0]} meant?" if near else "")
 
 
 def _import_for_later() -> None:

@@ -134,6 +134,21 @@ class ScreenCommands(Provider):
         return f"{command.help}  {key}".rstrip()
 
 
+def known_ids() -> set[str]:
+    """The ids of all commands. Imports every module of the UI: not before the first frame."""
+    import importlib
+    import pkgutil
+
+    from codomyrmex_ollama_tui import ui
+
+    found: set[str] = set()
+    for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
+        for owner in vars(importlib.import_module(module.name)).values():
+            if isinstance(owner, type):
+                found.update(command.id for command in owner.__dict__.get("ROSTER", ()))
+    return found
+
+
 class HasKeymap:
     """An App that knows which keys the person gave to which commands (id → key)."""
 

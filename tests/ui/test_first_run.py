@@ -87,8 +87,12 @@ async def test_a_key_meant_for_what_was_there_before_is_no_consent(tmp_path: Pat
         async with stage(server.url, tmp_path, screen="chat") as seen:
             await seen.ready()
             await seen.until(lambda: card_is_shown(seen))
+            seen.clock.go(0.1)
             await seen.pilot.press("enter")
+            seen.clock.go(0.35)
+            await seen.pilot.press(*"hello", "enter")
             await seen.settle()
+            assert card_is_shown(seen)
             assert server.asked("/api/pull") == []
 
 
@@ -186,6 +190,7 @@ async def test_nobody_there_says_so_and_offers_ways(tmp_path: Path) -> None:
             assert seen.services.server.state.phase is ServerPhase.ABSENT
             assert "neither Ollama nor the embedded engine is installed" in " ".join(seen.text().split())
             assert "○ no server" in seen.text()
+            seen.clock.go(1)
             await seen.pilot.press("o")
             await seen.until(lambda: "https://ollama.com/install.sh" in seen.text())
             await seen.pilot.press("escape")

@@ -196,6 +196,19 @@ async def test_a_list_that_cannot_be_read_is_told_and_the_old_one_stays(tmp_path
             await seen.until(lambda: names(seen) == ["gemma3:1b"])
 
 
+async def test_a_list_that_has_grown_old_is_read_again_when_the_screen_is_shown(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("f6")
+            await seen.until(lambda: seen.app.current_mode == "chat")
+            server.route("GET", "/api/tags", Reply(json={"models": [SMOLLM, GEMMA]}))
+            seen.clock.go(31)
+            await seen.pilot.press("f5")
+            await seen.until(lambda: names(seen) == ["smollm2:135m", "gemma3:1b"])
+
+
 # ---------------------------------------------------------------------- pulls
 
 

@@ -281,6 +281,15 @@ async def test_problems_of_the_configuration_are_told(tmp_path: Path) -> None:
             assert any("is broken" in note.message for note in seen.app._notifications)
 
 
+async def test_a_key_for_a_command_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, MODELS)
+        async with stage(server.url, tmp_path, config='[keys]\n"models.pul" = "f9"\n"models.pull" = "f8"\n') as seen:
+            await seen.ready()
+            told = [note.message for note in seen.app._notifications]
+            assert told == ["keys.models.pul: there is no such command; is models.pull meant?"]
+
+
 async def test_leaving_asks_only_while_a_pull_runs(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, MODELS)

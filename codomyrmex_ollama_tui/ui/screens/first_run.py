@@ -36,7 +36,7 @@ ABOUT_MODEL = "135 M parameters · Apache-2.0 · talks, quick, small"
 EMBEDDED_SIZE = 92_921_600
 """Bytes that the embedded engine's catalogue fetches for the first model."""
 DELIBERATE = 0.4
-"""Seconds after the card appears in which its key does nothing: it may have been meant for what was there before."""
+"""Seconds of quiet after the card has appeared before its keys do anything."""
 BAR = 40
 """Cells of the bar at most."""
 CARD = 78
@@ -87,7 +87,7 @@ class FirstRunScreen(Room):
     ) -> None:
         super().__init__(services, settings, now=now, clock=clock, tab=tab)
         self._asked = asked
-        self._appeared = clock()
+        self._quiet_since = clock()
         self._consented = False
         self._how_to = False
 
@@ -225,12 +225,20 @@ class FirstRunScreen(Room):
 
     # ------------------------------------------------------------------ keys
 
+    def _meant(self) -> bool:
+        """Whether a key can have been meant for the card: not in the middle of typing that began before it appeared."""
+        now = self.clock()
+        meant = now - self._quiet_since >= DELIBERATE
+        if not meant:
+            self._quiet_since = now
+        return meant
+
     def action_consent(self) -> None:
         """Fetch the first model; the chat opens when it is there."""
         if self._how_to:
             self.action_install()
             return
-        if self.clock() - self._appeared < DELIBERATE:
+        if not self._meant():
             return
         self._consented = True
         pull = self._pull
@@ -242,16 +250,19 @@ class FirstRunScreen(Room):
 
     def action_host(self) -> None:
         """Name a server elsewhere."""
-        ask_host(self.app, self.services.server)
+        if self._meant():
+            ask_host(self.app, self.services.server)
 
     def action_install(self) -> None:
         """Show how Ollama is installed, or the card again."""
-        self._how_to = not self._how_to
-        self._draw()
+        if self._meant():
+            self._how_to = not self._how_to
+            self._draw()
 
     def action_engine(self) -> None:
         """Start the engine that comes along."""
-        self.app.run_worker(self.services.server.use_embedded(), group="host", exclusive=True)
+        if self._meant():
+            self.app.run_worker(self.services.server.use_embedded(), group="host", exclusive=True)
 
     def action_retry(self) -> None:
         """Look for the server again."""

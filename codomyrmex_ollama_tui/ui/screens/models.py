@@ -41,6 +41,10 @@ SUGGESTIONS = (
 SortKey = Literal["name", "params", "size", "modified"]
 
 
+STALE_AFTER = 30.0
+"""Seconds after which the list is read again when the screen is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """How the table is sorted: the words for the head line, and the value that is compared."""
@@ -146,6 +150,7 @@ class ModelsScreen(Room):
     _models: tuple[ModelSummary, ...] | None = None
     _filter = ""
     _order = 0
+    _read_at = 0.0
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(classes="body"):
@@ -182,6 +187,12 @@ class ModelsScreen(Room):
     def running_changed(self, running: tuple[RunningModel, ...]) -> None:
         self._show()
 
+    def on_screen_resume(self) -> None:
+        """What another program has changed meanwhile is seen."""
+        ready = self.services.server.state.phase is ServerPhase.READY
+        if ready and self._models is not None and self.clock() - self._read_at > STALE_AFTER:
+            self.read_list()
+
     def on_resize(self) -> None:
         """Other columns fit."""
         self._lay_out_columns()
@@ -192,6 +203,7 @@ class ModelsScreen(Room):
         self.status_line.say("now", "reading the list of models" if self._models is None else "")
         try:
             self._models = await self.services.models.list_models()
+            self._read_at = self.clock()
         except OllamaError as error:
             tell(self.app, str(error), title="The list of models", severity="error")
         finally:
