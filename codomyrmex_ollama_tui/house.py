@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import signal
 import sys
 import time
@@ -43,6 +45,7 @@ class House:
         folders: where things are kept.
         settings: the configuration in force.
         services: the work; nothing of it has begun.
+        editor: the command line of the person's editor; () for none.
     """
 
     def __init__(self, flags: Flags, environment: Mapping[str, str]) -> None:
@@ -54,6 +57,7 @@ class House:
         self.flags = flags
         self.folders = find_folders(flags)
         shown = {"theme": flags.theme} if flags.theme is not None else {}
+        self.editor = editor_of(environment)
         self.settings = SettingsStore(self.folders.config_file, environment, now=local_now, flags=shown)
         settings = self.settings.settings
         address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
@@ -100,6 +104,7 @@ class House:
             start_screen=self.flags.screen,
             model=self.flags.model,
             themes_folder=self.folders.config / "themes",
+            editor=self.editor,
             now=local_now,
             clock=time.monotonic,
         )
@@ -141,3 +146,16 @@ def _named(folder: str | None) -> Path | None:
 def local_now() -> datetime:
     """The time of day with the zone of this machine."""
     return datetime.now().astimezone()
+
+
+def editor_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of `$VISUAL`, else of `$EDITOR`; () where neither says anything that can be run."""
+    for name in ("VISUAL", "EDITOR"):
+        try:
+            # on Windows a backslash is part of a path
+            words = shlex.split(environment.get(name, ""), posix=os.name != "nt")
+        except ValueError:
+            continue
+        if words:
+            return tuple(word.strip('"') for word in words)
+    return ()

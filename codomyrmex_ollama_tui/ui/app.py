@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
@@ -43,6 +43,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         start_screen: "models" or "chat".
         model: the model of the first conversation; None: the chat screen chooses.
         themes_folder: the person's own themes.
+        editor: the command line of the person's editor, to which a file name is added; () for none.
         now, clock: the time of day with its zone, and a monotonic clock in seconds.
     """
 
@@ -102,6 +103,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         start_screen: str = "chat",
         model: str | None = None,
         themes_folder: Path | None = None,
+        editor: Sequence[str] = (),
         now: Callable[[], datetime] = local_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,6 +115,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         self._now = now
         self._clock = clock
         self._model = model
+        self._editor = tuple(editor)
         self._theme_folders = (themes.shipped_folder(), themes_folder)
         self._first_run_offered = False
         self._asked = services.server.state.label
@@ -145,7 +148,14 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         from codomyrmex_ollama_tui.ui.screens.chat import ChatScreen  # brings the transcript: not before it is wanted
 
         self._made.add("chat")
-        return ChatScreen(self.services, self.settings, model=self._model, now=self._now, clock=self._clock)
+        return ChatScreen(
+            self.services,
+            self.settings,
+            model=self._model,
+            editor=self._editor,
+            now=self._now,
+            clock=self._clock,
+        )
 
     async def action_go(self, mode: str) -> None:
         """Show a main screen; what covers it when it is already shown goes away."""
@@ -349,7 +359,7 @@ def _import_for_later() -> None:
     import gc
     import importlib
 
-    for name in ("codomyrmex_ollama_tui.client.ollama", "codomyrmex_ollama_tui.ui.widgets.transcript"):
-        importlib.import_module(name)
+    importlib.import_module("codomyrmex_ollama_tui.client.ollama")
+    importlib.import_module("codomyrmex_ollama_tui.ui.widgets.transcript").warm()
     gc.collect()
     gc.freeze()
