@@ -79,9 +79,11 @@ class Composer(TextArea):
         Command("composer.newline", "ctrl+j,shift+enter", "newline", "New line", "Begin a new line", palette=False),
         Command("composer.page_up", "pageup", "reach('page-up')", "Page up", "Scroll a page up", palette=False),
         Command("composer.page_down", "pagedown", "reach('page-down')", "Page down", "Scroll down", palette=False),
-        Command("composer.top", "ctrl+home", "reach('top')", "To the start", "Go to the start of the conversation"),
-        Command("composer.end", "ctrl+end", "reach('end')", "To the end", "Go to the end and follow the answer"),
-    )
+        Command("composer.top", "ctrl+home", "reach('top')", "To the start", "Go to the start of the conversation",
+                palette=False),
+        Command("composer.end", "ctrl+end", "reach('end')", "To the end", "Go to the end and follow the answer",
+                palette=False),
+    )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ROSTER)]
 
     ready: var[bool] = var(True)

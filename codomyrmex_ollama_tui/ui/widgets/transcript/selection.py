@@ -27,7 +27,7 @@ COMMANDS: Roster = (
     Command("transcript.end", "G,ctrl+end", "scroll_end", "End", "Go to the end of the conversation and stay there."),
     Command("transcript.copy", "y", "copy", "Copy", "Copy the selected block, of code the code alone.", show=True),
     Command("transcript.raw", "r", "raw", "Raw", "Show the Markdown source, or what it means.", show=True),
-    Command("transcript.thinking", "t", "thinking", "Thinking", "Show or hide what models thought."),
+    Command("transcript.thinking", "t", "thinking", "Thinking", "Show or hide what models thought.", palette=False),
     Command("transcript.link", "o", "link", "Open link", "Open the next link of the selected block."),
     Command("transcript.all", "ctrl+a", "select_all", "Select all", "Select the whole conversation."),
 )
@@ -37,6 +37,8 @@ COMMANDS: Roster = (
 class SelectingView(TranscriptView):
     """A transcript whose blocks can be selected by mouse and by key, and copied as the Markdown they came from."""
 
+    BINDING_GROUP_TITLE = "Transcript"
+    ROSTER: ClassVar[Roster] = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = [command.binding() for command in COMMANDS]
 
     class LinkChosen(Message, namespace="transcript"):
