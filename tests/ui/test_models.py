@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from codomyrmex_ollama_tui.domain.models import ModelDetails, ModelSummary
 from codomyrmex_ollama_tui.services.pulls import PullPhase
+from codomyrmex_ollama_tui.ui.model_words import abilities, parameter_count
 from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
-from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen, abilities, parameter_count
+from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen
 from codomyrmex_ollama_tui.ui.widgets.live_table import LiveTable
 from codomyrmex_ollama_tui.ui.widgets.pull_panel import PullPanel
 from tests.support.server import CUT, Gate, LocalServer, Reply, Stream
@@ -391,8 +393,6 @@ def test_abilities(capabilities: tuple[str, ...] | None, words: str) -> None:
 
 @pytest.mark.parametrize(("text", "number"), [("134.52M", 134.52e6), ("7B", 7e9), ("", 0.0), ("8x7B", 0.0)])
 def test_parameter_count(text: str, number: float) -> None:
-    from codomyrmex_ollama_tui.domain.models import ModelDetails, ModelSummary
-
     assert parameter_count(ModelSummary("m", details=ModelDetails(parameter_size=text))) == pytest.approx(number)
 
 

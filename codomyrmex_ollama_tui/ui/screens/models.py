@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -18,85 +17,26 @@ from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.models import FIRST_MODEL
 from codomyrmex_ollama_tui.services.pulls import PullPhase, PullState
 from codomyrmex_ollama_tui.services.server import ServerPhase, ServerState
-from codomyrmex_ollama_tui.ui import formats
+from codomyrmex_ollama_tui.ui import model_words as words
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
 from codomyrmex_ollama_tui.ui.messages import OpenChat
+from codomyrmex_ollama_tui.ui.model_words import ORDERS
 from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
 from codomyrmex_ollama_tui.ui.screens.model_details import details_of
 from codomyrmex_ollama_tui.ui.screens.room import Room
 from codomyrmex_ollama_tui.ui.tell import tell
-from codomyrmex_ollama_tui.ui.widgets.live_table import Cells, Column, LiveTable
+from codomyrmex_ollama_tui.ui.widgets.head_line import HeadLine
+from codomyrmex_ollama_tui.ui.widgets.live_table import LiveTable
 from codomyrmex_ollama_tui.ui.widgets.pull_panel import PullPanel
-from codomyrmex_ollama_tui.ui.widgets.row import Row
+from codomyrmex_ollama_tui.ui.widgets.row import WIDE
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.models import ModelSummary, RunningModel
 
-SUGGESTIONS = (
-    FIRST_MODEL, "gemma3:270m", "gemma3:1b", "gemma3:4b", "llama3.2:1b", "llama3.2:3b", "qwen3:0.6b", "qwen3:4b",
-    "qwen2.5-coder:7b", "deepseek-r1:8b", "phi4:14b", "mistral:7b", "nomic-embed-text:latest",
-)  # fmt: skip
-"""Names offered while typing; whether a server has them is for the server to say."""
-
-SortKey = Literal["name", "params", "size", "modified"]
-
-
+DETAILS_WIDTH = 36
+"""Cells of the panel at the right, as in the style sheet."""
 STALE_AFTER = 30.0
 """Seconds after which the list is read again when the screen is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How the table is sorted: the words for the head line, and the value that is compared."""
-
-    words: str
-    key: Callable[[ModelSummary], tuple[float | str, ...]]
-    down: bool
-
-
-def _newest(model: ModelSummary) -> tuple[float, ...]:
-    return (model.modified_at.timestamp() if model.modified_at else 0.0,)
-
-
-def parameter_count(model: ModelSummary) -> float:
-    """Parameters as a number, 0 where the server does not say."""
-    text = model.details.parameter_size.strip().upper()
-    factor = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1:], 0.0)
-    try:
-        return float(text[:-1]) * factor
-    except ValueError:
-        return 0.0
-
-
-ORDERS: tuple[Order, ...] = (
-    Order("newest first", _newest, True),
-    Order("by name", lambda model: (model.name.casefold(),), False),
-    Order("largest first", lambda model: (model.size,), True),
-    Order("smallest first", lambda model: (model.size,), False),
-    Order("most parameters first", lambda model: (parameter_count(model),), True),
-)
-
-
-class HeadLine(Row):
-    """`/ filter gemma                11 of 23 models · 58.2 GB · newest first`."""
-
-    DEFAULT_CSS = "HeadLine { margin: 1 0 1 0; padding: 0 1; }"
-
-    def __init__(self) -> None:
-        super().__init__(id="head")
-        self._left = Content()
-        self._right = Content()
-
-    def show(self, left: Content, right: Content) -> None:
-        """What stands left and right."""
-        self._left, self._right = left, right
-        self.refresh()
-
-    def left(self) -> Content:
-        return self._left
-
-    def right(self) -> Content:
-        return self._right
 
 
 class ModelTable(LiveTable):
@@ -213,37 +153,14 @@ class ModelsScreen(Room):
     # ------------------------------------------------------------------ drawing
 
     def _lay_out_columns(self) -> None:
-        room = self.size.width - (36 if self.size.width >= 100 else 0)
-        models = self._models or ()
-        columns = [Column("sign", "", 1), Column("name", "Name", 0), Column("params", "Params", 6, "right")]
-        columns += [Column("quant", "Quant", 8), Column("size", "Size", 7, "right")]
-        if room >= 76 and any(model.details.context_length for model in models):
-            columns.append(Column("context", "Context", 7, "right"))
-        if room >= 82 and any(model.capabilities for model in models):
-            columns.append(Column("can", "Can", 14))
-        columns.append(Column("modified", "Modified", 8, "right"))
-        self.query_one(LiveTable).set_columns(columns)
+        room = self.size.width - (DETAILS_WIDTH if self.size.width >= WIDE else 0)
+        self.query_one(LiveTable).set_columns(words.columns(self._models or (), room))
 
     def _shown(self) -> list[ModelSummary]:
         order = ORDERS[self._order]
         letters = self._filter.casefold()
         found = [model for model in self._models or () if letters in model.name.casefold()]
         return sorted(found, key=order.key, reverse=order.down)
-
-    def _row(self, model: ModelSummary, loaded: frozenset[str]) -> Cells:
-        details = model.details
-        is_loaded = model.name in loaded
-        name = one_line(model.name, 120)
-        return {
-            "sign": Content.styled("●", "$success") if is_loaded else Content(),
-            "name": Content.styled(name, "bold") if is_loaded else Content(name),
-            "params": Content.styled(formats.parameters(one_line(details.parameter_size, 12)), "$muted"),
-            "quant": Content.styled(one_line(details.quantization_level, 12) or formats.UNKNOWN, "$muted"),
-            "size": Content("elsewhere" if model.remote_host else formats.size(model.size)),
-            "context": Content(formats.context(details.context_length)),
-            "can": Content.styled(abilities(model.capabilities), "$muted"),
-            "modified": Content.styled(formats.age(model.modified_at, self.now()), "$muted"),
-        }
 
     def _show(self) -> None:
         if not self.is_mounted:
@@ -252,7 +169,7 @@ class ModelsScreen(Room):
         loaded = frozenset(model.name for model in self.running_models)
         table = self.query_one(LiveTable)
         self._lay_out_columns()
-        table.show({model.name: self._row(model, loaded) for model in shown})
+        table.show({model.name: words.row(model, self.now(), is_loaded=model.name in loaded) for model in shown})
         empty = self.query_one("#empty", Static)
         empty.update(self._empty_words())
         empty.display = not shown
@@ -266,29 +183,14 @@ class ModelsScreen(Room):
         self.refresh_bindings()
 
     def _show_head(self, shown: Sequence[ModelSummary]) -> None:
-        left = (
-            Content.assemble(("/ ", "$primary"), self._filter) if self._filter else Content.styled("/ filter", "$muted")
-        )
-        if not self._models:
-            self.query_one(HeadLine).show(left, Content())
-            return
-        models = self._models
-        count = f"{len(shown)} of {len(models)}" if len(shown) != len(models) else str(len(models))
-        total = formats.size(sum(model.size for model in shown))
-        words = f"{count} model{'' if count == '1' else 's'} · {total} · {ORDERS[self._order].words}"
-        self.query_one(HeadLine).show(left, Content.styled(words, "$muted"))
+        left = words.filter_words(self._filter)
+        right = words.totals(shown, len(self._models), ORDERS[self._order]) if self._models else Content()
+        self.query_one(HeadLine).show(left, right)
 
     def _empty_words(self) -> Content:
         if self._models is None:
-            state = self.services.server.state
-            if state.phase is ServerPhase.READY:
-                return Content.styled("reading the list of models …", "$muted")
-            words = one_line(state.words) or f"waiting for {one_line(state.label)}"
-            return Content.styled(words, "$muted")
-        if self._filter:
-            return Content.assemble(("No model has ", "$muted"), one_line(self._filter), (" in its name. ", "$muted"),
-                                    ("esc", "$primary"), (" clears the filter.", "$muted"))  # fmt: skip
-        return Content.assemble(("No model is here yet. ", "$muted"), ("p", "$primary"), (" pulls one.", "$muted"))
+            return words.waiting(self.services.server.state)
+        return words.nothing(self._filter)
 
     def _show_details(self) -> None:
         model = self.chosen
@@ -394,7 +296,7 @@ class ModelsScreen(Room):
                 check=problem_with_name,
                 value=name,
                 placeholder=FIRST_MODEL,
-                suggestions=SUGGESTIONS,
+                suggestions=words.SUGGESTIONS,
             ),
             answered,
         )
@@ -448,16 +350,13 @@ class ModelsScreen(Room):
         """Remove the model under the cursor from the disk; asks first."""
         if (model := self.chosen) is None:
             return
-        same = [one_line(other.name) for other in self._models or () if other.digest == model.digest and other != model]
-        words = f"{one_line(model.name)} takes {formats.size(model.size)} on the disk."
-        if same:
-            words += f" {', '.join(same)} {'has' if len(same) == 1 else 'have'} the same weights, which stay."
+        about = words.before_deleting(model, self._models or ())
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._delete(model.name)
 
-        self.app.push_screen(Confirm(f"Delete {one_line(model.name, 40)}?", words, yes="delete", no="keep"), answered)
+        self.app.push_screen(Confirm(f"Delete {one_line(model.name, 40)}?", about, yes="delete", no="keep"), answered)
 
     @work(group="delete", exit_on_error=False)
     async def _delete(self, name: str) -> None:
@@ -484,12 +383,3 @@ class ModelsScreen(Room):
 
     def _is_loaded(self, name: str) -> bool:
         return any(model.name == name for model in self.running_models)
-
-
-def abilities(capabilities: Sequence[str] | None) -> str:
-    """ "chat tools +1": at most two words and how many more; "·" where the server does not say."""
-    if capabilities is None:
-        return formats.UNKNOWN
-    words = {"completion": "chat", "embedding": "embed"}
-    named = [one_line(words.get(word, word), 12) for word in capabilities]
-    return " ".join(named[:2]) + (f" +{len(named) - 2}" if len(named) > 2 else "")
