@@ -10,16 +10,30 @@ from codomyrmex_ollama_tui.ui.widgets.transcript.widget import Transcript
 __all__ = ["COMMANDS", "Status", "Transcript", "TurnView", "warm"]
 
 
+_WARMING = """\
+- [x] **warm** *up* `now` https://example.org [a](b) &amp; wide 終
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```python
+x = 1
+```
+"""
+
+
 def warm() -> None:
     """Import what drawing Markdown and code needs, and use it once; safe to call in a thread."""
-    from codomyrmex_ollama_tui.ui.widgets.transcript.lexing import find_lexer
+    from rich.style import Style
+
+    from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist
     from codomyrmex_ollama_tui.ui.widgets.transcript.splitter import Splitter
+    from codomyrmex_ollama_tui.ui.widgets.transcript.styles import NAMES
 
-    find_lexer("python")
     splitter = Splitter()
-    splitter.feed("- [x] **warm** `up` https://example.org\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    splitter.feed(_WARMING)
     splitter.close()
-    # the drawing modules import the inline parser with them
-    from codomyrmex_ollama_tui.ui.widgets.transcript import tables
-
-    assert tables.draw_table is not None
+    artist = Artist(80, dict.fromkeys(("text", *NAMES), Style()), {})
+    for block in splitter.blocks:
+        artist.draw(block, splitter.definitions)

@@ -24,7 +24,7 @@ from codomyrmex_ollama_tui.ui.widgets.transcript.blocks import (
 from codomyrmex_ollama_tui.ui.widgets.transcript.structure import Leaf, leaves
 
 WINDOW_CHARACTERS = 4000
-WINDOW_CODE = 2400  # characters of code: what is read by a lexer at once
+WINDOW_CODE = 1600  # characters of code: what is read by a lexer at once
 WINDOW_LINES = 48
 WINDOW_DEAR = 100
 _DEAR = re.compile(r"\[|://|@|<|www\.")

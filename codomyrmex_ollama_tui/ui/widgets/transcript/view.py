@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist, Row
 
 KEEP_ROWS = 1500
-"""Rows that stay drawn; twice as many are let grow before those farthest from the view are forgotten."""
+"""Rows that stay drawn; those farthest from the view are forgotten."""
+SPARE_ROWS = 200
+"""Rows more than that before some are forgotten: few at a time, since giving memory back takes time too."""
 KEEP_STRIPS = 300
 """Rows whose strip stays ready to paint."""
 LEAST_WIDTH = 16
@@ -223,7 +225,7 @@ class TranscriptView(ScrollView, can_focus=True):
         """Keep about KEEP_ROWS rows drawn, those nearest to the view; heights stay known."""
         drawn = [(n, item) for n, item in enumerate(self._column.items) if item.art]
         rows = sum(item.height for _, item in drawn)
-        if rows <= 2 * KEEP_ROWS:
+        if rows <= KEEP_ROWS + SPARE_ROWS:
             return
         here = self._column.at_row(self.scroll_offset.y)
         for _, item in sorted(drawn, key=lambda pair: -abs(pair[0] - here)):
