@@ -47,6 +47,10 @@ class BadGGUF(ValueError):
     """The file is not a GGUF file, or its header is damaged; `str()` says what is wrong with it."""
 
 
+class NotGGUF(BadGGUF):
+    """The file does not even begin like one."""
+
+
 class LeftOut(int):
     """An array that was not kept; the value is its length."""
 
@@ -130,8 +134,8 @@ class _Reader:
         self._keep = keep
 
     def header(self) -> Header:
-        if self._take(4) != b"GGUF":
-            raise BadGGUF("not a GGUF file")
+        if self._file.read(4) != b"GGUF":
+            raise NotGGUF("not a GGUF file")
         version = self._number(_UINT32)
         if version not in (2, 3):
             raise BadGGUF(f"GGUF version {version}")

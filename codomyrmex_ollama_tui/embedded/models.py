@@ -12,7 +12,7 @@ from typing import Any
 
 from codomyrmex_ollama_tui.domain.names import ModelName, parse_name, parse_reference
 from codomyrmex_ollama_tui.embedded.blobs import blob_path
-from codomyrmex_ollama_tui.embedded.gguf import BadGGUF, read_header
+from codomyrmex_ollama_tui.embedded.gguf import BadGGUF, NotGGUF, read_header
 from codomyrmex_ollama_tui.embedded.lookup import find_model
 from codomyrmex_ollama_tui.embedded.pool import Pool
 from codomyrmex_ollama_tui.embedded.replies import Json, Lines, Refusal, stamp
@@ -154,8 +154,10 @@ class Models:
             return describe_weights(path, path.name.removeprefix("sha256-"))
         except FileNotFoundError:
             raise Refusal(500, f"open {path.name}: no such file or directory") from None
+        except NotGGUF:
+            raise Refusal(500, "supplied file was not in GGUF format") from None
         except BadGGUF as error:
-            raise Refusal(500, f"supplied file was not in GGUF format: {error}") from None
+            raise Refusal(500, f"the file's GGUF header is damaged: {error}") from None
 
 
 def _uploaded(files: Mapping[str, str]) -> str:

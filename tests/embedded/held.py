@@ -16,10 +16,10 @@ OTHER = "gemma3:270m"  # in these tests a copy of MODEL: names and shapes count,
 _PATTERNS = """
 err_.* no_model_field_.* missing_model_(?!push|create_from).* model_name_.* model_cloud_.*
 version version_head root_.* raw_.* status_cloud host_header_foreign cors_.* me_offline gzip_requested
-tags_empty tags_two tags_head tags_after_copies show_smollm2 show_smollm2_verbose show_name_field
+tags_(?!remote).* show_smollm2 show_smollm2_verbose show_name_field
 show_case_insensitive show_full_name show_local_suffix show_system_override show_created show_missing show_bad_name
 show_no_model show_cloud_suffix
-ps_(?!after_runner|parallel|expires_at_in_the_past).*
+ps_(?!after_runner|parallel).*
 gen_(?!suffix_ok|repeat_guard|images_non_vision_gemma3|template_override).*
 chat_(?!images_non_vision_gemma3).* embed_(?!gemma3|only|load).* embeddings_legacy alias_.* unload_after_delete_loaded
 copy_.* delete_.* create_from_system_params create_nostream create_no_from create_bad_.* create_wrong_parameter_type
@@ -45,6 +45,7 @@ PIRATE: dict[str, Any] = {
 }
 _LOADS: dict[str, dict[str, Any]] = {
     "ps_one": {},
+    "ps_expires_at_in_the_past": {},
     "ps_after_keep_alive_zero": {},
     "ps_right_after_unload": {},
     "ps_while_generating": {},
@@ -104,7 +105,7 @@ class Arranger:
         if name in ("generate_wrong_parameter_type",):
             fields = {"model": "badparam", "from": MODEL, "parameters": {"temperature": "hot"}, "stream": False}
             self._post("create", **fields)
-        if name == "tags_empty":
+        if name in ("tags_empty", "tags_after_cancelled_pull"):
             for model in (MODEL, OTHER):
                 self._delete(model)
         if name in ("ps_after_delete_loaded", "unload_after_delete_loaded"):

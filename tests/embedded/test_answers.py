@@ -107,29 +107,29 @@ def test_probabilities_come_for_each_token(client: httpx.Client) -> None:
 
 
 def test_a_long_history_loses_its_oldest_messages_whole(client: httpx.Client) -> None:
-    words = [{"role": "user", "content": f"message {number} " + "word " * 40} for number in range(20)]
+    words = [{"role": "user", "content": f"message {number} " + "word " * 20} for number in range(16)]
     body: dict[str, Any] = {
         "model": MODEL,
         "messages": [{"role": "system", "content": "KEEP THIS"}, *words],
         "stream": False,
-        "options": {"num_ctx": 512, "num_predict": 1},
+        "options": {"num_ctx": 256, "num_predict": 1},
     }
     rendered = client.post("/api/chat", json={**body, "_debug_render_only": True}).json()
     text = rendered["_debug_info"]["rendered_template"]
-    kept = [number for number in range(20) if f"message {number} " in text]
+    kept = [number for number in range(16) if f"message {number} " in text]
     assert "KEEP THIS" in text
-    assert 0 < len(kept) < 20
-    assert kept == list(range(20 - len(kept), 20))
+    assert 0 < len(kept) < 16
+    assert kept == list(range(16 - len(kept), 16))
     strict = client.post("/api/chat", json={**body, "truncate": False})
     assert strict.status_code == 400
     assert strict.json() == {"error": "the input length exceeds the context length"}
-    assert client.post("/api/chat", json=body).json()["prompt_eval_count"] < 512
+    assert client.post("/api/chat", json=body).json()["prompt_eval_count"] < 256
 
 
 def test_an_answer_may_not_outgrow_the_context_without_shift(client: httpx.Client) -> None:
-    options = {"num_ctx": 512, "num_predict": -1, "temperature": 1.2, "stop": []}
+    options = {"num_ctx": 256, "num_predict": -1, "temperature": 1.2, "stop": []}
     answer = generate(client, "Write without end.", shift=False, options=options)
-    assert answer["prompt_eval_count"] + answer["eval_count"] <= 512
+    assert answer["prompt_eval_count"] + answer["eval_count"] <= 256
 
 
 def test_vectors_of_texts(client: httpx.Client) -> None:

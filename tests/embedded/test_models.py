@@ -85,11 +85,20 @@ def test_an_upload_of_something_else_is_refused_and_removed(client: httpx.Client
         assert client.post(f"/api/blobs/{path}", content=b"x").status_code in (400, 404)
 
 
-@pytest.mark.parametrize("data", [b"", b"GGUF", b"text", DATA[:200], gguf_bytes(version=9), b"GGUF" + b"\xff" * 64])
-def test_files_that_are_no_models_are_refused(client: httpx.Client, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"text", "supplied file was not in GGUF format"),
+        (b"", "supplied file was not in GGUF format"),
+        (b"GGUF", "the file's GGUF header is damaged: the file ends in its header"),
+        (DATA[:200], "the file's GGUF header is damaged: the file ends in its header"),
+        (gguf_bytes(version=9), "the file's GGUF header is damaged: GGUF version 9"),
+        (b"GGUF\x03\0\0\0" + b"\xff" * 64, "the file's GGUF header is damaged: too many entries"),
+    ],
+)
+def test_files_that_are_no_models_are_refused(client: httpx.Client, data: bytes, words: str) -> None:
     answer = make(client, "bad", data)
-    assert answer.status_code == 500
-    assert answer.json()["error"].startswith("supplied file was not in GGUF format")
+    assert (answer.status_code, answer.json()) == (500, {"error": words})
     assert names(client) == []
 
 

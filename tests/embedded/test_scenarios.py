@@ -16,7 +16,7 @@ import pytest_asyncio
 from codomyrmex_ollama_tui.domain.names import parse_name
 from codomyrmex_ollama_tui.embedded.store import ModelStore, describe_weights
 from tests.embedded.harness import LIMIT, MODEL, EngineProcess, give_model, start_engine
-from tests.embedded.talk import LONG, ask, received, request, running, stream, unload, waiting
+from tests.embedded.talk import LONG, ask, open_client, received, request, running, stream, unload, waiting
 
 pytestmark = pytest.mark.engine
 OTHER = "other:135m"
@@ -257,10 +257,15 @@ async def test_damaged_weights_are_an_error(engine: EngineProcess, weights: Path
     await still_works(engine)
 
 
+def models_of(engine: EngineProcess) -> Path:
+    """The folder an engine serves."""
+    command = psutil.Process(engine.process.pid).cmdline()
+    return Path(command[command.index("--models") + 1])
+
+
 def blob_of(engine: EngineProcess, weights: Path) -> Path:
     """Where the engine keeps its own copy (or link) of the weights."""
-    command = psutil.Process(engine.process.pid).cmdline()
-    folder = Path(command[command.index("--models") + 1]) / "blobs"
+    folder = models_of(engine) / "blobs"
     (blob,) = (path for path in folder.iterdir() if path.stat().st_size == weights.stat().st_size)
     return blob
 
@@ -270,6 +275,25 @@ async def test_contexts_beyond_sense_are_held_within_bounds(engine: EngineProces
     answer = await ask(engine.url, request("Hi", tokens=2, options={"num_ctx": asked}))
     assert answer["status"] == 200
     assert [model["context_length"] for model in await running(engine.url)] == [in_force]
+
+
+async def test_the_process_behind_is_closed_to_others(engine: EngineProcess) -> None:
+    await ask(engine.url, {"model": MODEL})
+    (listening,) = (one for one in the_child(engine).net_connections() if one.status == psutil.CONN_LISTEN)
+    assert listening.laddr.ip == "127.0.0.1"
+    async with open_client(f"http://127.0.0.1:{listening.laddr.port}") as client:
+        for path in ("/props", "/tokenize", "/completion", "/v1/chat/completions"):
+            assert (await client.post(path, json={"prompt": "x"})).status_code == 401
+
+
+async def test_two_models_at_once_where_that_is_asked_for(whole_engine: EngineProcess, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(models_of(whole_engine), models, ignore=shutil.ignore_patterns("engine.*", "tmp"))
+    with start_engine(models, "--loaded-at-once", "2") as engine:
+        for model in (MODEL, OTHER, MODEL):
+            assert (await ask(engine.url, request("Hi", tokens=1, model=model)))["status"] == 200
+        assert {model["name"] for model in await running(engine.url)} == {MODEL, OTHER}
+        assert len(engine.children()) == 2
 
 
 async def test_a_killed_front_leaves_no_process_behind(weights: Path, tmp_path: Path) -> None:
