@@ -87,6 +87,9 @@ class Room(Screen[None]):
         self._clockwork: list[Timer] = []
 
     def compose(self) -> ComposeResult:
+        # Known before there are children: when the first size arrives, nothing has to be styled a second time.
+        narrow = self.app.size.width < WIDE
+        self.update_classes({"-narrow": narrow, "-wide": not narrow})
         yield self.top_row
         yield from self.compose_body()
         yield self.status_line
