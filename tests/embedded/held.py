@@ -34,6 +34,8 @@ pull_cancelled_at_once pull_two_.* pull_malformed_.* pull_missing_.*
 ANY_END = {"gen_stop_sequence", "gen_context_second", "gen_stop_partial_held_back", "gen_unicode"}
 # what /api/version says besides
 MORE_KEYS = {"version": ["engine is new"]}
+# these were recorded on a server without models
+EMPTY = {"tags_empty", "tags_after_cancelled_pull"}
 PIRATE: dict[str, Any] = {
     "model": "pirate",
     "from": MODEL,
@@ -105,9 +107,6 @@ class Arranger:
         if name in ("generate_wrong_parameter_type",):
             fields = {"model": "badparam", "from": MODEL, "parameters": {"temperature": "hot"}, "stream": False}
             self._post("create", **fields)
-        if name in ("tags_empty", "tags_after_cancelled_pull"):
-            for model in (MODEL, OTHER):
-                self._delete(model)
         if name in ("ps_after_delete_loaded", "unload_after_delete_loaded"):
             self._copy(MODEL, "alias1")
             self._post("generate", model="alias1")
@@ -117,15 +116,11 @@ class Arranger:
         names = {model["name"] for model in self._client.get("/api/tags").json()["models"]}
         for name in names - {MODEL, OTHER}:
             self._delete(name)
-        if MODEL not in names:
-            self._post("pull", model=MODEL, stream=False)
         if OTHER not in names:
             self._copy(MODEL, OTHER)
 
     def _unload(self) -> None:
-        for model in self._client.get("/api/ps").json()["models"]:
-            self._post("generate", model=MODEL, keep_alive=0)
-            del model
+        self._post("generate", model=MODEL, keep_alive=0)  # the copies share its process
 
     def _copy(self, source: str, destination: str) -> None:
         self._post("copy", source=source, destination=destination)

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.embedded.harness import MODEL, EngineProcess, give_model, give_weights, start_engine
-from tests.embedded.held import ANY_END, MORE_KEYS, Arranger, held_cases
+from tests.embedded.harness import MODEL, EngineProcess, give_model, start_engine
+from tests.embedded.held import ANY_END, EMPTY, MORE_KEYS, Arranger, held_cases
 from tests.embedded.index import PackageIndex
 from tests.embedded.made import gguf_bytes, made_model, make_wheel, write_catalogue
 from tests.embedded.shapes import MOST_LINES, ask, differences, recorded
@@ -18,7 +18,7 @@ from tests.support.recorded import case
 
 HELD = held_cases()
 PULLS = [name for name in HELD if name.startswith("pull_")]
-ASKS = [name for name in HELD if name not in PULLS]
+ASKS = [name for name in HELD if name not in PULLS and name not in EMPTY]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,6 @@ def engine(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """An engine of its own: the cases add and delete models."""
     models = tmp_path_factory.mktemp("replay") / "models"
     give_model(models, weights)
-    give_weights(models, weights)
     with start_engine(models) as running:
         yield running
 
@@ -66,6 +65,13 @@ def test_answers_have_the_recorded_shape(name: str, client: httpx.Client) -> Non
     got = ask(client, exchange["request"], most_lines=left or MOST_LINES)
     found = differences(recorded(response), got, any_end=name in ANY_END, first_only=left is not None)
     assert found == MORE_KEYS.get(name, [])
+
+
+@pytest.mark.parametrize("name", sorted(EMPTY))
+def test_answers_without_models_have_the_recorded_shape(name: str, tmp_path: Path) -> None:
+    with start_engine(tmp_path / "models") as empty, empty.client() as client:
+        exchange = case(name)
+        assert differences(recorded(exchange["response"]), ask(client, exchange["request"])) == []
 
 
 @pytest.mark.parametrize("name", PULLS)
