@@ -11,7 +11,7 @@ __all__ = ["COMMANDS", "Status", "Transcript", "TurnView", "warm"]
 
 
 _WARMING = """\
-- [x] **warm** *up* `now` https://example.org [a](b) &amp; wide 終
+- [x] **warm** *up* `now` https://example.org/a [a](b) &amp; wide 終 <https://a.b> www.c.de f@g.hi [x][y]
 
 | a | b |
 |---|---|

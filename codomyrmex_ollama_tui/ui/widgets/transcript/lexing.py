@@ -129,13 +129,28 @@ def _colour(lexer: Any, lines: Sequence[str], stack: list[str]) -> tuple[list[li
 
 
 def _rows(tokens: Iterable[tuple[object, str]]) -> list[list[Piece]]:
+    """Lines of pieces; neighbours of one style are one piece, since each costs as much to draw as a long one."""
     rows: list[list[Piece]] = [[]]
+    style = ""
+    texts: list[str] = []
     for token, value in tokens:
-        style = style_of(token)
+        new = style_of(token)
+        if new != style:
+            if line := "".join(texts):
+                rows[-1].append((style, line))
+            style, texts = new, []
+        if "\n" not in value:
+            texts.append(value)
+            continue
         first, *more = value.split("\n")
-        if first:
-            rows[-1].append((style, first))
-        rows.extend([(style, text)] if text else [] for text in more)
+        texts.append(first)
+        if line := "".join(texts):
+            rows[-1].append((style, line))
+        rows.extend([(style, text)] if text else [] for text in more[:-1])
+        rows.append([])
+        texts = [more[-1]]
+    if line := "".join(texts):
+        rows[-1].append((style, line))
     return rows
 
 

@@ -27,7 +27,8 @@ WINDOW_CHARACTERS = 4000
 WINDOW_CODE = 1600  # characters of code: what is read by a lexer at once
 WINDOW_LINES = 48
 WINDOW_DEAR = 100
-_DEAR = re.compile(r"\[|://|@|<|www\.")
+_DEAR = re.compile(r"\[|://|@|<|\.[^\W\d]")  # where links may begin
+_CODE = re.compile(r"[ >]*(?:```|~~~)")
 _STOOD_IN = "x"  # before the rest of a cut line, so that it cannot look like the beginning of a block
 _HTML_UNTIL_BLANK = "<div>"
 _HTML_OPENER = re.compile(r" {0,3}(<!--|<\?|<!\[CDATA\[|<![A-Z]|<(?:script|pre|style|textarea)(?=[\s>]|$))", re.I)
@@ -145,7 +146,8 @@ class Splitter:
     def _window(self) -> tuple[str, bool]:
         """The part of the tail that is read at once, and whether it is as large as it may become."""
         characters, lines, dear = self._limits
-        if self._resume is not None and self._resume.kind == "fence":
+        code = self._resume is not None and self._resume.kind == "fence"
+        if code:
             characters = min(characters, WINDOW_CODE)
         window = self._text[self._at : self._at + characters]
         full = len(window) == characters
@@ -154,7 +156,7 @@ class Splitter:
             for _ in range(lines):
                 at = window.index("\n", at + 1)
             window, full = window[: at + 1], True
-        if len(window) > dear:
+        if len(window) > dear and not code and not _CODE.match(window):
             for n, match in enumerate(_DEAR.finditer(window)):
                 if n == dear:
                     window, full = window[: match.start()], True
