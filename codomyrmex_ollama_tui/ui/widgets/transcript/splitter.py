@@ -32,7 +32,7 @@ _CODE = re.compile(r"[ >]*(?:```|~~~)")
 _STOOD_IN = "x"  # before the rest of a cut line, so that it cannot look like the beginning of a block
 _HTML_UNTIL_BLANK = "<div>"
 _HTML_OPENER = re.compile(r" {0,3}(<!--|<\?|<!\[CDATA\[|<![A-Z]|<(?:script|pre|style|textarea)(?=[\s>]|$))", re.I)
-_JOINED = "\u200d\ufe0f"
+_JOINERS = "\u200d\ufe0f"  # what joins two emoji into one, what asks for an emoji's colours
 _TITLE_MAY_COME = ('"', "'", "(")
 
 
@@ -109,7 +109,7 @@ class Splitter:
             self._defined = False
             self.redrawn += 1
             for block in self.blocks:
-                block.version += block.kind != "definition" and "[" in block.source
+                block.version += block.kind in ("paragraph", "heading", "table") and "[" in block.source
 
     def _step(self, closing: bool) -> bool:
         """Make final what can be; True if there may be more."""
@@ -310,8 +310,7 @@ class Splitter:
         self._first, self._opened = leaf.path, len(leaf.path)
         self._resume = self._resuming(block, leaf, not window[:at].endswith("\n"))
 
-    @staticmethod
-    def _place(leaf: Leaf, header: str, window: str) -> int:
+    def _place(self, leaf: Leaf, header: str, window: str) -> int:
         """Where in the window to cut: after a complete line of code or of a table, else after the last blank."""
         if leaf.kind in ("fence", "code", "html", "table"):
             own = leaf.first + {"fence": 1, "table": 2}.get(leaf.kind, 0)  # lines that open it
@@ -324,7 +323,7 @@ class Splitter:
                 blank = window.rfind("\n\n", complete // 2, complete) if leaf.kind == "fence" else -1
                 return blank + 2 if blank > 0 else complete
         else:
-            begin = max(0, window.find(leaf.text[:20])) if not header else 0
+            begin = 0 if self._resume else max(0, window.find(leaf.text[:20]))
             at = max(window.rfind(blank, begin) for blank in " \t\n") + 1
             if at > begin + 1 and window[:at].strip(" \t\n>"):
                 return at
@@ -373,10 +372,9 @@ def _ends_blank(above: Block | None, blank: str) -> bool:
 def _between_characters(window: str) -> int:
     """The last place in a window that divides no letter from what is joined to it."""
     for at in range(len(window) - 1, max(0, len(window) - 32), -1):
-        joined = (
-            unicodedata.category(window[at])[0] == "M" or window[at] in "\u200d\ufe0f" or "🏻" <= window[at] <= "🏿"
-        )
-        if not joined and window[at - 1] != "\u200d" and not "🇦" <= window[at] <= "🇿":
+        letter, above = window[at], window[at - 1]
+        joined = unicodedata.category(letter)[0] == "M" or letter in _JOINERS or "🏻" <= letter <= "🏿"
+        if not joined and above != _JOINERS[0] and not "🇦" <= letter <= "🇿":
             return at
     return len(window)
 
