@@ -127,4 +127,6 @@ def explain(wheel: WheelFile, said: str, complaints: str) -> str:
 def _innermost(reason: str) -> str:
     """The part of urllib3's nested words that says something: what follows the last class name."""
     words = reason.rsplit(": ", 1)[-1].strip("\"')(")
+    if words.count("(") > words.count(")"):
+        words += ")"
     return (words or reason)[:_LONGEST_REASON]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ def test_an_upload_of_something_else_is_refused_and_removed(client: httpx.Client
     assert client.head(f"/api/blobs/{wrong}").status_code == 404
     for path in ("md5:1", "sha256:12", "sha256:" + "g" * 64, "..%2f..%2fengine.lock"):
         assert client.post(f"/api/blobs/{path}", content=b"x").status_code in (400, 404)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(client: httpx.Client, engine: EngineProcess) -> None:
+    head = f"POST /api/blobs/{DIGEST} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(DATA)}\r\n\r\n"
+    tmp = models_of(engine) / "tmp"
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as connection:
+        connection.sendall(head.encode() + DATA[:1000])
+        while not list(tmp.iterdir()):
+            client.get("/api/version")
+    while list(tmp.iterdir()):
+        client.get("/api/version")
+    assert client.head(f"/api/blobs/{DIGEST}").status_code == 404
 
 
 @pytest.mark.parametrize(
