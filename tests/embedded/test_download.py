@@ -19,7 +19,7 @@ RETRY = (
     "ERROR: No matching distribution found for some-model==1.0\n"
 )
 NO_NAME = (
-    "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NameResolutionError(\"HTTPSConnection("
+    "WARNING: Retrying (Retry(total=0)) after connection broken by 'NameResolutionError(\"HTTPSConnection("
     "host='index.example', port=443): Failed to resolve 'index.example' ([Errno -3] Temporary failure in name "
     "resolution)\")': /some/page/some-model/\n"
 )
