@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -48,7 +49,8 @@ def install(folder: Path) -> None:
     """Puts it into a folder as an executable called `ollama` (not on Windows)."""
     program = folder / "ollama"
     source = Path(__file__).resolve()
-    program.write_text(f"#!{sys.executable} -I\nimport runpy\nrunpy.run_path({str(source)!r}, run_name='__main__')\n")
+    # by way of the shell: a first line that names the interpreter itself cannot hold a path with spaces
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I {shlex.quote(str(source))} "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
 
