@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from textual import events
 from textual.geometry import Offset
+from textual.pilot import Pilot
 from textual.selection import Selection
 
 from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript, TurnView
@@ -26,6 +29,15 @@ def picture(transcript: Transcript) -> list[tuple[str, str]]:
             style = segment.style.without_color if segment.style else None
             out.append((segment.text.rstrip(), str(style and style.bold), str(segment.style and segment.style.color)))
     return [(text, bold + colour) for text, bold, colour in out if text]
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Let the app go on until something holds; fails when it does not come to."""
+    for _ in range(1000):
+        if holds():
+            return
+        await pilot.pause()
+    raise AssertionError("it never came")
 
 
 async def stream(transcript: Transcript, parts: list[str], view: TurnView | None = None) -> None:
@@ -93,8 +105,7 @@ async def test_text_is_drawn_by_the_clock_too() -> None:
     async with app.run_test(size=(40, 6)) as pilot:
         app.transcript.begin(answer(""))
         app.transcript.feed("on its own")
-        while "on its own▍" not in app.rows():
-            await pilot.pause()
+        await until(pilot, lambda: "on its own▍" in app.rows())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -351,6 +362,24 @@ async def test_text_is_selected_by_mouse() -> None:
         await pilot.click(Transcript, offset=(2, 3), times=3)
         assert app.screen.get_selected_text() == "some **bold** words\n\nnext"
         assert list(app.copied()) == ["some **bold** words\n\n"]
+
+
+async def test_selecting_by_mouse_scrolls_at_the_edge() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 12)) as pilot:
+        transcript = app.transcript
+        transcript.open([answer(LONG)])
+        await pilot.press("ctrl+home")
+        await pilot.mouse_down(Transcript, offset=(0, 1))
+        await pilot.hover(Transcript, offset=(3, 6))
+        # a pilot's pointer does not say how far it has moved, and only a downward move starts the scrolling
+        app.post_message(events.MouseMove(None, 3, 11, 0, 5, 1, False, False, False, 3, 11))
+        await until(pilot, lambda: transcript.scroll_offset.y >= 20)
+        await pilot.mouse_up(Transcript, offset=(3, 5))
+        chosen = app.screen.get_selected_text()
+        assert chosen is not None
+        assert chosen.startswith("paragraph 0")
+        assert "paragraph 8" in chosen
 
 
 async def test_links_are_asked_for_by_click_and_by_key() -> None:
