@@ -100,11 +100,12 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
                 threading.Thread(target=_wait_for_end_of_stdin, args=(loop, self), daemon=True).start()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await app.stop()  # or it would wait for answers that are still being given
             await super().shutdown(sockets)
             lock.release()  # a signal that ended us is raised again after this, and nothing comes after that
 
     config = uvicorn.Config(
-        app,
+        app.asgi,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -104,7 +104,7 @@ class Engine:
             await engine._load(settings, key)
         except BaseException:
             engine.kill()
-            log.close()
+            await engine.ended()  # the next one needs its memory
             raise
         return engine
 

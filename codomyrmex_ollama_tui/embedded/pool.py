@@ -83,6 +83,7 @@ class Pool:
         self._gate = asyncio.Lock()
         self._residents: dict[tuple[str, str], Resident] = {}
         self._endings: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def residents(self) -> list[Resident]:
         """The models in memory, the one that expires last first."""
@@ -130,6 +131,7 @@ class Pool:
 
     async def _take(self, manifest: Manifest, runner: Json) -> Resident:
         async with self._gate:
+            self._check_open()
             resident = self._residents.get(_key(manifest))
             if resident is not None and (resident.runner != runner or not resident.engine.alive):
                 await self._evict(resident)
@@ -140,6 +142,9 @@ class Pool:
                     await self._evict(idle_first)
                 resident = await self._load(manifest, runner)
                 self._residents[resident.key] = resident
+                if self._closed:
+                    self._drop(resident)
+                    self._check_open()
             resident.users += 1
             if resident.timer is not None:
                 resident.timer.cancel()
@@ -171,10 +176,15 @@ class Pool:
             await resident.engine.ended()
 
     async def aclose(self) -> None:
-        """End every child process and wait until they are gone."""
+        """End every child process and wait until they are gone; who uses one is told, and no other is started."""
+        self._closed = True
         for resident in list(self._residents.values()):
             self._drop(resident)
         await asyncio.gather(*self._endings)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Refusal(503, "the embedded engine is stopping")
 
     async def _evict(self, resident: Resident) -> None:
         async with resident.turn:

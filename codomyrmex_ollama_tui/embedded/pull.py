@@ -44,6 +44,7 @@ class Pulls:
         self._catalogue = {name.lower(): model for name, model in catalogue.items()}
         self._environment = environment
         self._running: dict[str, _Pull] = {}
+        self._closed = False
         self._problem: asyncio.Future[Problem | None] | None = None
 
     async def lines(self, body: Json) -> Lines:
@@ -79,13 +80,16 @@ class Pulls:
             if not pull.leaving:
                 return pull
             await pull.over()  # it is being stopped: begin again when its files are gone
+        if self._closed:
+            raise Refusal(503, "the embedded engine is stopping")
         pull = _Pull(self._store, name, model, self._environment)
         self._running[model.sha256] = pull
         pull.begin(lambda: self._running.pop(model.sha256, None))
         return pull
 
     async def aclose(self) -> None:
-        """Stop every download and wait until its process and files are gone."""
+        """Stop every download and wait until its process and files are gone; no other begins."""
+        self._closed = True
         await asyncio.gather(*(pull.stop() for pull in list(self._running.values())))
 
 

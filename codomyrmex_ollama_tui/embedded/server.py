@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -48,14 +49,26 @@ _NOT_SUPPORTED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The server: what answers requests, and how its work is ended.
+
+    Attributes:
+        stop: ends models and downloads; open answers end with an error line. Its lifespan does that, too.
+    """
+
+    asgi: ASGIApp
+    stop: Callable[[], Awaitable[None]]
+
+
 def build_app(
     store: ModelStore,
     catalogue: Mapping[str, CatalogueModel],
     environment: Mapping[str, str],
     *,
     loaded_at_once: int = 1,
-) -> ASGIApp:
-    """The whole server as an ASGI application; its lifespan ends what it started.
+) -> Application:
+    """The whole server.
 
     Args:
         environment: of pip's process.
@@ -155,11 +168,14 @@ def build_app(
             return _redirect(request.method, plain, for_good="//" not in path)
         return PlainTextResponse("404 page not found", 404)
 
+    async def stop() -> None:
+        await pulls.aclose()
+        await pool.aclose()
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await pulls.aclose()
-        await pool.aclose()
+        await stop()
 
     app = Starlette(
         routes=routes,
@@ -167,7 +183,7 @@ def build_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return Guard(app)
+    return Application(Guard(app), stop)
 
 
 async def _body(request: Request, struct: gotypes.Struct) -> Json:

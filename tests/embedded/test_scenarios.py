@@ -308,10 +308,19 @@ async def test_a_killed_front_leaves_no_process_behind(weights: Path, tmp_path: 
 async def test_a_front_that_is_let_go_ends_while_it_answers(weights: Path, tmp_path: Path) -> None:
     give_model(tmp_path / "models", weights)
     with start_engine(tmp_path / "models") as engine:
-        async with stream(engine.url, request(tokens=LONG)):
+        async with (
+            stream(engine.url, request(tokens=LONG)) as first,
+            waiting(engine.url, request()) as second,
+            waiting(engine.url, request(options={"num_ctx": 512})) as third,
+        ):
             child = the_child(engine)
-            assert await asyncio.to_thread(engine.stop) == 0
+            stopping = asyncio.ensure_future(asyncio.to_thread(engine.stop))
+            assert (await first.rest())[-1] == {"error": BROKE_OFF}
+            for answer in (await second, await third):
+                assert (answer["status"], answer["error"]) == (503, "the embedded engine is stopping")
+            assert await stopping == 0
         await ended(child)
+        assert engine.log() == ""
 
 
 async def test_more_than_the_memory_holds_is_refused(weights: Path, tmp_path: Path) -> None:
