@@ -327,6 +327,17 @@ async def test_copying_a_long_fence_gives_all_its_code() -> None:
         assert list(app.copied()) == [code]
 
 
+async def test_a_click_on_the_hint_of_code_copies_it() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 20)) as pilot:
+        app.transcript.open([answer("text\n\n```sh\nls\n```\n")])
+        await pilot.pause()
+        row = next(y for y, text in enumerate(app.rows()) if text.endswith("y copy"))
+        await pilot.click(Transcript, offset=(len(app.rows()[row]) - 2, row))
+        await pilot.pause()
+        assert list(app.copied()) == ["ls\n"]
+
+
 async def test_copying_without_a_selection_gives_the_last_answer() -> None:
     app = Host()
     async with app.run_test(size=(60, 20)) as pilot:
@@ -361,7 +372,11 @@ async def test_text_is_selected_by_mouse() -> None:
         await pilot.press("y")
         await pilot.click(Transcript, offset=(2, 3), times=3)
         assert app.screen.get_selected_text() == "some **bold** words\n\nnext"
-        assert list(app.copied()) == ["some **bold** words\n\n"]
+        await pilot.mouse_down(Transcript, offset=(0, 3))
+        await pilot.hover(Transcript, offset=(2, 3))
+        await pilot.mouse_up(Transcript, offset=(2, 3))
+        await pilot.press("y")
+        assert list(app.copied()) == ["some **bold** words\n\n", "nex"]
 
 
 async def test_selecting_by_mouse_scrolls_at_the_edge() -> None:

@@ -25,6 +25,8 @@ LEAST_WIDTH = 8
 
 CURSOR = "▍"
 COPY_HINT = "y copy"
+COPY_META = "copy-code"
+"""Marks what copies the code it belongs to when it is clicked."""
 
 
 class Row:
@@ -266,7 +268,8 @@ def _fence(art: Art, block: Block, _definitions: Definitions, _base: tuple[str, 
         title = f" {language}"[slice(*head)]
         room = width - width_of([Run(title, Style())]) - len(COPY_HINT) - 1
         label = artist.mix("fence", "code-label")
-        art.add([*first, Run(title + " " * max(1, room), label), Run(COPY_HINT, artist.mix("fence", "hint"))], "fence")
+        hint = artist.mix("fence", "hint") + Style.from_meta({COPY_META: True})
+        art.add([*first, Run(title + " " * max(1, room), label), Run(COPY_HINT, hint)], "fence")
         first = rest
     if block.fence is None:
         pieces = [[("code", line)] for line in block.lines]

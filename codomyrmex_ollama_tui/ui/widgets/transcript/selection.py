@@ -12,6 +12,7 @@ from textual.selection import Selection
 
 from codomyrmex_ollama_tui.domain.text import clean
 from codomyrmex_ollama_tui.ui.commands import Command, Roster
+from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import COPY_META
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Item, Turn
 from codomyrmex_ollama_tui.ui.widgets.transcript.view import TranscriptView
 
@@ -59,13 +60,14 @@ class SelectingView(TranscriptView):
     def __init__(self, *, max_width: int = 100, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(max_width=max_width, id=id, classes=classes)
         self._held: tuple[int, int] | None = None  # keys of a selection by key: where it began, where it is
+        self._chosen: Selection | None = None  # what that selected
         self._link_at = 0  # which link of the selected block comes next
 
     # ------------------------------------------------------------------ what is selected
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Textual calls this when the selection has changed."""
-        if selection is None:
+        if selection != self._chosen:
             self._held = None
         self._repaint()
 
@@ -102,7 +104,8 @@ class SelectingView(TranscriptView):
         start, end = column.items[low].key, column.items[high - 1].key
         self._held = (begun.key, at.key)
         self._link_at = 0
-        self.screen.selections = {self: Selection(Offset(0, start), Offset(FAR, end))}
+        self._chosen = Selection(Offset(0, start), Offset(FAR, end))
+        self.screen.selections = {self: self._chosen}
 
     def _group(self, index: int) -> tuple[int, int]:
         """(first, last + 1) index of the items that are parts of the same block."""
@@ -162,13 +165,16 @@ class SelectingView(TranscriptView):
         held = self._held_items()
         selection = self.text_selection
         if held and self._held is not None and self._held[0] == self._held[1]:
-            fence = held[0].block is not None and held[0].block.kind in ("fence", "code")
-            text = code_of(held) if fence else "".join(item.block.source for item in held if item.block)
-            self.post_message(self.CopyAsked(text, "code" if fence else "block"))
+            self._copy_block(held)
         elif selection is not None and (found := self.get_selection(selection)):
             self.post_message(self.CopyAsked(found[0], "selection"))
         elif answers := [item.turn for item in self._column.items if item.turn.view.kind == "assistant"]:
             self.post_message(self.CopyAsked(answers[-1].source, "answer"))
+
+    def _copy_block(self, items: list[Item]) -> None:
+        fence = items[0].block is not None and items[0].block.kind in ("fence", "code")
+        text = code_of(items) if fence else "".join(item.block.source for item in items if item.block)
+        self.post_message(self.CopyAsked(text, "code" if fence else "block"))
 
     def action_link(self) -> None:
         """Choose the next link of the selected block."""
@@ -194,7 +200,9 @@ class SelectingView(TranscriptView):
     async def _on_click(self, event: events.Click) -> None:
         event.prevent_default()  # a double click would select everything
         index = min(self._column.at_row(event.y + self.scroll_offset.y), len(self._column.items) - 1)
-        if index >= 0 and event.chain in (2, 3):
+        if index >= 0 and COPY_META in event.style.meta:
+            self._copy_block(self._column.items[slice(*self._group(index))])
+        elif index >= 0 and event.chain in (2, 3):
             item = self._column.items[index]
             if event.chain == 3:
                 first, last = self._column.span_of(item.turn)

@@ -12,14 +12,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist, Row, gap_runs
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Column, Item, Turn
+from codomyrmex_ollama_tui.ui.widgets.transcript.labels import draw_item
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import NAMES, PREFIX, read_styles
 
 if TYPE_CHECKING:
     from textual import events
     from textual.selection import Selection
-
-    from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist, Row
 
 KEEP_ROWS = 1500
 """Rows that stay drawn; those farthest from the view are forgotten."""
@@ -99,9 +99,6 @@ class TranscriptView(ScrollView, can_focus=True):
         old, self._artist = self._artist, None
         if not self.size.width or not self._column.items:
             return
-        # the drawing modules are imported at the first text: they must not delay the first frame
-        from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist
-
         self._styles = read_styles(self)
         self._artist = Artist(self._text_width, self._styles, self._links, self._raw)
         for item in self._column.items:
@@ -118,8 +115,6 @@ class TranscriptView(ScrollView, can_focus=True):
         self._settle(place)
 
     def _draw(self, item: Item, artist: Artist) -> None:
-        from codomyrmex_ollama_tui.ui.widgets.transcript.labels import draw_item
-
         section = item.turn.thoughts if item.thought else item.turn.answer
         if item.block is None or section is None:
             item.art = draw_item(artist, item)
@@ -313,8 +308,6 @@ class TranscriptView(ScrollView, can_focus=True):
         """A blank row above an item; the bars of quotes go through it."""
         if item.block is None or not item.block.opened or self._artist is None or self._raw:
             return blank
-        from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import gap_runs
-
         runs = gap_runs(self._artist, item.block)
         if not any(run.text.strip() for run in runs):
             return blank
