@@ -15,6 +15,7 @@ from textual.widget import Widget
 from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist, Row, gap_runs
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Column, Item, Turn
 from codomyrmex_ollama_tui.ui.widgets.transcript.labels import draw_item
+from codomyrmex_ollama_tui.ui.widgets.transcript.painting import dirty_regions
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import NAMES, PREFIX, read_styles
 
 if TYPE_CHECKING:
@@ -259,15 +260,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if len(new) != len(old):
             self.refresh()
             return
-        regions: list[Region] = []
-        for y, (now, before) in enumerate(zip(new, old, strict=True)):
-            if now is before:
-                continue
-            if regions and regions[-1].bottom == y:
-                regions[-1] = regions[-1].grow((0, 0, 1, 0))
-            else:
-                regions.append(Region(0, y, self.size.width, 1))
-        if regions:
+        if regions := dirty_regions(old, new, self.size.width):
             self.refresh(*regions)
 
     def _view(self) -> list[Strip]:
