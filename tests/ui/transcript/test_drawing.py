@@ -27,7 +27,7 @@ def draw(parts: list[str], width: int, raw: bool = False) -> list[Art]:
     for part in parts:
         splitter.feed(clean(part))
     splitter.close()
-    artist = Artist(width, STYLES, {}, raw)
+    artist = Artist(width, STYLES, {}, raw=raw)
     return [artist.draw(block, splitter.definitions) for block in splitter.blocks]
 
 
@@ -55,9 +55,9 @@ def check(arts: list[Art], width: int) -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-@pytest.mark.parametrize("width", range(20, 201, 3))
-def test_no_row_is_wider_than_the_view(width: int, raw: bool) -> None:
-    check(draw([SAMPLE], width, raw), width)
+def test_no_row_is_wider_than_the_view(raw: bool) -> None:
+    for width in range(20, 201):
+        check(draw([SAMPLE], width, raw), width)
 
 
 @pytest.mark.parametrize("width", [16, 20, 41, 100])

@@ -14,11 +14,18 @@ from textual.geometry import Offset
 from textual.pilot import Pilot
 from textual.selection import Selection
 
-from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript, TurnView
+from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript, TurnView, warm
+from codomyrmex_ollama_tui.ui.widgets.transcript.lexing import find_lexer, is_loaded
 from tests.ui.transcript.host import Host, answer, person
 from tests.ui.transcript.texts import HOSTILE, SAMPLE, chunkings, documents, pieces
 
 LONG = "\n\n".join(f"paragraph {n} " + "with some words " * (n % 9) for n in range(80)) + "\n"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def warmed() -> None:
+    """Code in Python has its colours from the first drawing on."""
+    warm()
 
 
 def picture(transcript: Transcript) -> list[tuple[str, str]]:
@@ -176,6 +183,29 @@ async def test_drawn_again_after_a_resize_is_drawn_anew() -> None:
         await pilot.pause()
         assert fresh.rows() == rows
         assert picture(fresh.transcript) == again
+
+
+async def test_a_language_is_loaded_beside_the_drawing() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 12)) as pilot:
+        transcript = app.transcript
+        transcript.open([answer("```brainfuck\n[+] comment\n```\n\n```no-such-language\nx\n```\n")])
+        await until(pilot, lambda: is_loaded("brainfuck") and is_loaded("no-such-language"))
+        await until(pilot, lambda: len({style for text, style in picture(transcript) if text.strip() in "[+]"}) > 1)
+        assert find_lexer("no-such-language") is None
+        assert app.rows()[2] == " [+] comment"
+
+
+async def test_another_theme_draws_anew() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 30)) as pilot:
+        app.transcript.open([answer(SAMPLE)])
+        await pilot.pause()
+        rows, before = app.rows(), picture(app.transcript)
+        app.theme = "textual-light"
+        await pilot.pause()
+        assert app.rows() == rows
+        assert picture(app.transcript) != before
 
 
 async def test_text_is_never_wider_than_its_limit() -> None:

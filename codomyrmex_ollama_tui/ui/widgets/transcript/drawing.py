@@ -53,12 +53,23 @@ class Artist:
         styles: by name, all of `styles.NAMES` and "text".
         links: addresses by number, shared by all artists of a transcript; new ones are added.
         raw: draw the source instead of what it means.
+        wanted: takes the names of languages that are still to be loaded, whose code is then drawn without colours;
+            None to load them at once.
     """
 
-    def __init__(self, width: int, styles: Mapping[str, Style], links: dict[str, int], raw: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        styles: Mapping[str, Style],
+        links: dict[str, int],
+        *,
+        raw: bool = False,
+        wanted: set[str] | None = None,
+    ) -> None:
         self.width = width
         self.styles = styles
         self.raw = raw
+        self.wanted = wanted
         self._links = links
         self._mixed: dict[tuple[str, ...], Style] = {}
         self._clicks: dict[str, Style] = {}
@@ -257,13 +268,17 @@ def _paragraph(art: Art, block: Block, definitions: Definitions, base: tuple[str
 
 
 def _fence(art: Art, block: Block, _definitions: Definitions, _base: tuple[str, ...]) -> None:
-    from codomyrmex_ollama_tui.ui.widgets.transcript.lexing import colour, language_of
+    from codomyrmex_ollama_tui.ui.widgets.transcript.lexing import colour, is_loaded, language_of
 
     artist = art.artist
+    named = language_of(block.fence.info) if block.fence is not None else ""
+    known = artist.wanted is None or is_loaded(named)
+    if artist.wanted is not None and not known:
+        artist.wanted.add(named)
     first, rest = prefixes(artist, block.path, block.opened)
     if block.fence is not None and not block.part:
         width = artist.width - width_of(rest)
-        language = (one_line(language_of(block.fence.info)) or "text")[: max(4, width - len(COPY_HINT) - 4)]
+        language = (one_line(named) or "text")[: max(4, width - len(COPY_HINT) - 4)]
         head = chop(f" {language}", max(1, width - len(COPY_HINT) - 2))[0]
         title = f" {language}"[slice(*head)]
         room = width - width_of([Run(title, Style())]) - len(COPY_HINT) - 1
@@ -271,7 +286,7 @@ def _fence(art: Art, block: Block, _definitions: Definitions, _base: tuple[str, 
         hint = artist.mix("fence", "hint") + Style.from_meta({COPY_META: True})
         art.add([*first, Run(title + " " * max(1, room), label), Run(COPY_HINT, hint)], "fence")
         first = rest
-    if block.fence is None:
+    if block.fence is None or not known:
         pieces = [[("code", line)] for line in block.lines]
     else:
         pieces = [list(line) for line in colour(block.fence, block.part, block.lines)]

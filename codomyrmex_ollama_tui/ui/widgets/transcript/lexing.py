@@ -14,6 +14,13 @@ Piece = tuple[str, str]
 LONGEST_LINE = 1000
 """Characters; a longer line is not read by the lexer."""
 
+MOST_LANGUAGES = 200
+"""Names of languages that are remembered; they come from outside."""
+
+_INSIDE = {"html": ("javascript", "css"), "php": ("html",), "vue": ("html",), "markdown": ("python",)}
+"""Languages whose code stands in that of others."""
+
+_loaded: dict[str, Any] = {}
 _START = ("root",)
 _STEP = 8  # lines of growing code that are read together
 _STYLES = (
@@ -47,15 +54,32 @@ def style_of(token: object) -> str:
     return next((style for prefix, style in _STYLES if name.startswith(prefix)), "code")
 
 
-@lru_cache(maxsize=64)
+def is_loaded(language: str) -> bool:
+    """True if the lexer for a language, or that there is none, is known without more ado."""
+    return not language or language in _loaded
+
+
 def find_lexer(language: str) -> Any:
-    """A Pygments lexer, or None for an unknown language (never a guess: guessing takes hundreds of milliseconds)."""
+    """A Pygments lexer, or None for an unknown language (never a guess: guessing takes hundreds of milliseconds).
+
+    Takes up to some tens of milliseconds for a language that is asked for the first time; safe to call in a thread.
+    """
+    if not is_loaded(language):
+        if len(_loaded) >= MOST_LANGUAGES:
+            _loaded.clear()
+        for inside in _INSIDE.get(language, ()):
+            find_lexer(inside)
+        _loaded[language] = _load(language)
+    return _loaded.get(language)
+
+
+def _load(language: str) -> Any:
     # Pygments is imported when the first code is seen: it must not delay the first frame.
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
     try:
-        return get_lexer_by_name(language, stripnl=False, ensurenl=False) if language else None
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -30,6 +31,14 @@ KEEP_STRIPS = 300
 """Rows whose strip stays ready to paint."""
 LEAST_WIDTH = 16
 """Cells; a narrower view is drawn as if it were so wide, and cropped."""
+
+
+def _load_lexers(languages: set[str]) -> None:
+    # the module is light, what it loads is not
+    from codomyrmex_ollama_tui.ui.widgets.transcript.lexing import find_lexer
+
+    for language in languages:
+        find_lexer(language)
 
 
 class Place(NamedTuple):
@@ -101,7 +110,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if not self.size.width or not self._column.items:
             return
         self._styles = read_styles(self)
-        self._artist = Artist(self._text_width, self._styles, self._links, self._raw)
+        self._artist = Artist(self._text_width, self._styles, self._links, raw=self._raw, wanted=set())
         for item in self._column.items:
             if item.block and not item.leads:
                 item.gap = 0 if self._raw else item.block.gap
@@ -180,6 +189,17 @@ class TranscriptView(ScrollView, can_focus=True):
             self._settling = False
         self._move_scrollbar()
         self._repaint()
+        if artist is not None and artist.wanted:
+            languages, artist.wanted = artist.wanted, set()
+            self.run_worker(self._load(languages), group="lexers")
+
+    async def _load(self, languages: set[str]) -> None:
+        """Load lexers in a thread, since that can take longer than a drawing may, then colour the code."""
+        await asyncio.to_thread(_load_lexers, languages)
+        for item in self._column.items:
+            if item.block is not None and item.block.fence is not None:
+                item.art = None
+        self._settle(self._place())
 
     def _move_scrollbar(self) -> None:
         """Repaint the scrollbar only when its thumb would move by a cell: each time costs as much as the text."""
