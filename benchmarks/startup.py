@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 
-ENTRY = "codomyrmex_ollama_tui.ui.app"
+ENTRY = "codomyrmex_ollama_tui.house, codomyrmex_ollama_tui.ui.app, codomyrmex_ollama_tui.ui.screens.chat"
 REFERENCE = "textual.app, textual.widgets._header, textual.widgets._footer, textual.widgets._static"
 RUNS = 3
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")

@@ -70,8 +70,10 @@ def test_services_are_imported_without_the_wire() -> None:
     assert brought(f"import {', '.join(modules_of('services'))}", ("httpx", "pydantic", "starlette")) == []
 
 
-def test_nothing_before_the_first_frame_brings_the_wire_or_a_renderer_of_markdown() -> None:
-    assert brought(f"import {PACKAGE}.ui.app", HEAVY) == []
+@pytest.mark.parametrize("screen", ["chat", "models"])
+def test_nothing_before_the_first_frame_brings_the_wire_or_a_renderer_of_markdown(screen: str) -> None:
+    """The house, the App and the screen that it begins with."""
+    assert brought(f"import {PACKAGE}.house, {PACKAGE}.ui.app, {PACKAGE}.ui.screens.{screen}", HEAVY) == []
 
 
 def test_the_house_is_built_without_the_wire() -> None:
