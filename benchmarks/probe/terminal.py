@@ -184,11 +184,12 @@ class Terminal:
         return time.monotonic() - begun if held else None
 
     def settle(self, quiet: float = 0.5, timeout: float = 20.0) -> None:
-        """Return when nothing has been drawn for `quiet` seconds (or after `timeout`, or when the program ends)."""
-        end = time.monotonic() + timeout
+        """Return when nothing has been drawn for `quiet` seconds from now on (or after `timeout`, or at the end)."""
+        begun = time.monotonic()
+        end = begun + timeout
         with self._changed:
             while self._open and (now := time.monotonic()) < end:
-                left = self.last_update + quiet - now
+                left = max(self.last_update, begun) + quiet - now
                 if left <= 0:
                     return
                 self._changed.wait(min(left, end - now))
