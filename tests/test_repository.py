@@ -103,3 +103,10 @@ def test_what_a_document_links_to_exists(document: Path) -> None:
 def test_the_readme_begins_with_the_two_commands() -> None:
     blocks = re.findall(r"```\w*\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert re.findall(r"^make \w+", blocks[0], re.MULTILINE) == ["make run", "make test"]
+
+
+def test_the_commands_the_readme_names_can_be_given_other_keys() -> None:
+    package = "".join(text for name, text in texts(".py") if name.startswith("codomyrmex_ollama_tui/ui/"))
+    named = re.findall(r"`((?:chat|composer|models|app)\.[a-z-]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [name for name in named if f'"{name}"' not in package] == []
