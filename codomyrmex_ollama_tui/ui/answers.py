@@ -22,6 +22,7 @@ class Answering:
         draft: the prompt as it stood in the composer.
         replaced: the question and the answer that this one stands in for; nothing as a rule.
         asked_at, first_at: when it was asked for and when its first piece came, in seconds of the reader's clock.
+        thinking_since: when its first thought came; None before it, and once it has begun to say something.
         pieces: how many have come; a piece is one token as a rule, but need not be.
         answer: the turn that grows; None until it stands in the conversation.
         stopped: the person does not want it any more.
@@ -32,6 +33,7 @@ class Answering:
     replaced: Sequence[Turn]
     asked_at: float
     first_at: float | None = None
+    thinking_since: float | None = None
     pieces: int = 0
     answer: Turn | None = None
     stopped: bool = False
@@ -51,13 +53,18 @@ class Reader(Protocol):
 
 
 class Answers:
-    """The answers that are being written, at most one in each conversation."""
+    """The answers that are being written, at most one in each conversation.
+
+    Attributes:
+        thought_for: seconds of thinking in each answer of this run that thought, by the id of its turn.
+    """
 
     def __init__(self, chat: ChatService, reader: Reader, *, clock: Callable[[], float]) -> None:
         self._chat = chat
         self._reader = reader
         self._clock = clock
         self._on_their_way: dict[str, Answering] = {}
+        self.thought_for: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._on_their_way)
@@ -74,14 +81,12 @@ class Answers:
 
     async def read(self, answering: Answering) -> None:
         """Asks, and reads to the end. Cancelling it stops the model and keeps what has come."""
-        reader, clock = self._reader, self._clock
+        reader = self._reader
         try:
             async with aclosing(self._chat.ask(answering.conversation, answering.draft.prompt)) as events:
                 async for event in events:
                     if isinstance(event, Said | Thought):
-                        answering.pieces += 1
-                        if answering.first_at is None:
-                            answering.first_at = clock()
+                        self._count(answering, event)
                     match event:
                         case Said(text):
                             reader.answer_grew(answering, text=text)
@@ -96,3 +101,15 @@ class Answers:
             del self._on_their_way[answering.conversation.id]
             if answering.answer is not None:
                 reader.answer_ended(answering, answering.answer)
+
+    def _count(self, answering: Answering, event: Said | Thought) -> None:
+        now = self._clock()
+        answering.pieces += 1
+        if answering.first_at is None:
+            answering.first_at = now
+        if isinstance(event, Thought):
+            if answering.thinking_since is None:
+                answering.thinking_since = now
+        elif answering.thinking_since is not None and answering.answer is not None:
+            self.thought_for[answering.answer.id] = now - answering.thinking_since
+            answering.thinking_since = None

@@ -44,14 +44,14 @@ async def chat_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGene
     """A whole answer with code and a table, and the next question half written."""
     async with LocalServer() as server:
         furnish(server, MODELS, [loaded(MODEL, 512_000_000)], engine=ENGINE)
-        first, other = Gate(), Gate()
+        first, thought, other = Gate(), Gate(), Gate()
         server.route(
             "POST",
             "/api/chat",
             [
                 Stream(*parts("`\\d{4}-\\d{2}-\\d{2}`"), end(tokens=12)),
                 Stream(*parts("It goes on"), other),
-                Stream(first, *parts(ANSWER, THOUGHT), end(prompt=968)),
+                Stream(first, piece(thinking=THOUGHT), thought, *parts(ANSWER), end(prompt=968)),
             ],
         )
         async with stage(server.url, folder, screen="chat", model=MODEL, size=size, config=config) as seen:
@@ -67,6 +67,10 @@ async def chat_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGene
             await first.reached()
             seen.clock.go(0.31)
             first.open()
+            await thought.reached()
+            await seen.until(lambda: "▸" in seen.text())
+            seen.clock.go(4.2)
+            thought.open()
             await seen.until(lambda: chat(seen).composer.ready and "done" in seen.text())
             chat(seen).composer.insert(NEXT)
             await seen.pilot.pause()

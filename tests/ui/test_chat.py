@@ -336,6 +336,31 @@ async def test_asking_again_in_vain_keeps_the_old_answer(tmp_path: Path) -> None
             assert composer(s).text == ""
 
 
+async def test_asking_again_after_a_failure_takes_the_prompt_out_of_the_composer(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        broken = Reply(json={"error": "no memory left"}, status=500)
+        server.route("POST", "/api/chat", [broken, Stream(piece("Now it works."), end())])
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL) as s:
+            await s.ready()
+            await send(s, "hi")
+            await s.until(lambda: composer(s).text == "hi" and composer(s).ready)
+            await s.pilot.press("ctrl+r")
+            await s.until(lambda: "Now it works." in s.text() and "done" in s.text())
+            assert composer(s).text == ""
+            assert "no memory left" not in s.text()
+
+
+async def test_the_model_picker_says_so_when_there_is_no_server_yet(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        late = Gate()
+        server.route("GET", "/api/version", Reply(json={"version": "0.24.0"}, gate=late))
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL) as s:
+            await s.pilot.press("f3")
+            await s.until(lambda: "No server has answered yet" in s.text())
+            late.open()
+
+
 async def test_an_unknown_model_is_named_with_its_neighbours_and_pulled_on_one_key(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL])
@@ -482,6 +507,24 @@ async def test_thinking_is_shown_apart_and_not_sent_back(tmp_path: Path) -> None
             await server.wait_for("/api/chat", 2)
             contents = [message["content"] for message in server.asked("/api/chat")[1].json["messages"]]
             assert contents == ["why", "It is so.", "and"]
+
+
+async def test_how_long_was_thought_is_known_when_a_conversation_is_opened_again(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        thought = Gate()
+        server.route("POST", "/api/chat", Stream(piece(thinking="Let me see."), thought, piece("So."), end()))
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL, size=(120, 40)) as s:
+            await s.ready()
+            await send(s, "why")
+            await thought.reached()
+            await s.until(lambda: "▸" in s.text())
+            s.clock.go(4.2)
+            thought.open()
+            await s.until(lambda: "done" in s.text())
+            assert "thought for 4.2 s, 3 words" in s.text()
+            await s.pilot.press("ctrl+n", "ctrl+s", "down", "enter")
+            await s.until(lambda: "done" in s.text() and "thought for 4.2 s, 3 words" in s.text())
 
 
 async def test_hostile_names_and_words_are_drawn_as_text(tmp_path: Path) -> None:

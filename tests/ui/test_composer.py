@@ -278,6 +278,15 @@ async def test_a_long_prompt_put_from_outside_is_a_marker() -> None:
         assert composer.draft == Draft("short", {})
 
 
+async def test_a_long_prompt_given_back_is_a_marker_too() -> None:
+    async with Host().run_test() as pilot:
+        composer = composer_of(pilot)
+        await pilot.press(*"new")
+        composer.give_back(Draft("z" * LONG_PASTE))
+        assert composer.text.startswith("⟦pasted")
+        assert composer.draft.prompt == "z" * LONG_PASTE + "\nnew"
+
+
 @given(st.lists(st.text(alphabet="ab⟦⟧1: \n", max_size=8), max_size=6), st.data())
 def test_a_draft_puts_every_paste_in_its_place(words: list[str], data: st.DataObject) -> None:
     pasted = {f"⟦pasted {n}: 1 characters, 1 lines⟧": data.draw(st.text(max_size=6)) for n in range(12)}

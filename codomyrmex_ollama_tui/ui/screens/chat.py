@@ -94,6 +94,7 @@ class ChatScreen(Room):
             colour=0 if model else None,
             editor=editor,
             width=settings.settings.reader_width,
+            clock=clock,
             id="chat-main",
         )
         self.transcript = self.pane.transcript
@@ -124,8 +125,7 @@ class ChatScreen(Room):
 
     def _show_conversation(self) -> None:
         """Draws the whole conversation that is open; an answer on its way goes on growing."""
-        answering = self._answers.of(self.conversation)
-        self.pane.open(self.conversation, answering.answer if answering is not None else None, self.now())
+        self.pane.open(self.conversation, self.now(), self._answers.thought_for)
         self._show_facts()
         self.show_progress()
 
@@ -273,6 +273,8 @@ class ChatScreen(Room):
         turns = self.conversation.turns
         question, answer = turns[-2:]
         del turns[-2:]
+        if self.composer.draft.prompt == question.text:  # it had been given back
+            self.composer.put(Draft())
         self._show_conversation()
         self._ask(Draft(question.text), () if words.is_empty(answer) else (question, answer))
 
@@ -354,6 +356,9 @@ class ChatScreen(Room):
         from codomyrmex_ollama_tui.ui.screens.model_picker import ModelPicker  # seldom needed
 
         conversation = self.conversation
+        if self.services.server.state.phase is not ServerPhase.READY:
+            tell(self.app, "No server has answered yet, so its models are not known.", title="Models")
+            return
         try:
             self._models = await self.services.models.list_models()
         except OllamaError as error:

@@ -168,17 +168,20 @@ class Composer(TextArea):
 
     def put_prompt(self, prompt: str) -> None:
         """Replaces the text by a prompt, whose length decides whether it is laid out or kept as a marker."""
-        self._pasted = {}
-        self.load_text("")
-        self.put(Draft(self._admit(prompt), self._pasted))
+        self.put(self._draft_of(prompt))
 
     def give_back(self, draft: Draft) -> None:
         """Returns a prompt that could not be answered, above whatever has been typed since."""
         since = self.draft
-        if since.text.strip() in ("", draft.text.strip()):
-            self.put(draft)
-        else:
-            self.put(Draft(f"{draft.text}\n{since.text}", {**draft.pasted, **since.pasted}))
+        if not draft.pasted:
+            draft = self._draft_of(draft.text)
+        if since.text.strip() not in ("", draft.text.strip()):
+            draft = Draft(f"{draft.text}\n{since.text}", {**draft.pasted, **since.pasted})
+        self.put(draft)
+
+    def _draft_of(self, prompt: str) -> Draft:
+        text = self._admit(prompt)
+        return Draft(text, {text: self._pasted[text]} if text in self._pasted else {})
 
     def _admit(self, text: str) -> str:
         """The text as it may stand here: cleaned, or the marker under which it is kept."""

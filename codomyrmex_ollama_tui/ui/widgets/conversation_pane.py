@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from codomyrmex_ollama_tui.ui.links import open_link
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.composer import Composer
 from codomyrmex_ollama_tui.ui.widgets.heading import Heading
-from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript, TurnView
+from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.chat import Conversation, Turn
@@ -33,14 +33,24 @@ class ConversationPane(Vertical):
         model, colour: what the composer's border names at the first frame.
         editor: the command line of the person's editor, to which a file name is added; () for none.
         width: cells of the transcript's text at most.
+        clock: seconds, for how long was thought.
     """
 
-    def __init__(self, *, model: str, colour: int | None, editor: Sequence[str], width: int, id: str) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        colour: int | None,
+        editor: Sequence[str],
+        width: int,
+        clock: Callable[[], float],
+        id: str,
+    ) -> None:
         super().__init__(id=id)
         self._editor = tuple(editor)
         self._can_suspend = True
         self.heading = Heading(id="chat-heading")
-        self.transcript = Transcript(id="transcript", max_width=width)
+        self.transcript = Transcript(id="transcript", max_width=width, clock=clock)
         self.composer = Composer(model=model, colour=colour, placeholder="Ask something", id="composer")
 
     def compose(self) -> ComposeResult:
@@ -61,25 +71,20 @@ class ConversationPane(Vertical):
         keymap = self.app.keymap_in_force if isinstance(self.app, HasKeymap) else {}
         return shown_key(key_in_force(keymap, command))
 
-    def open(self, conversation: Conversation, growing: Turn | None, now: datetime) -> None:
-        """Draws a whole conversation; `growing` is the answer in it that more will come of."""
+    def open(self, conversation: Conversation, now: datetime, thought_for: Mapping[str, float]) -> None:
+        """Draws a whole conversation; an answer at its end that is streaming may be fed further.
+
+        Args:
+            thought_for: seconds of thinking by the id of the turn, as far as they are known.
+        """
         colours = words.colours(conversation)
-        turns = [turn for turn in conversation.turns if turn is not growing]
-        self.transcript.open([words.view_of(turn, colours.get(turn.model), now) for turn in turns])
-        if growing is not None:
-            self._begin(words.view_of(growing, colours.get(growing.model), now))
+        views = [words.view_of(turn, colours.get(turn.model), now) for turn in conversation.turns]
+        self.transcript.open([replace(view, thought_for=thought_for.get(view.id)) for view in views])
 
     def begin(self, conversation: Conversation, question: Turn, answer: Turn, now: datetime) -> None:
-        """Adds a question, and the answer that will grow."""
+        """Adds a question, and the answer that will be fed."""
         self.transcript.add(words.view_of(question, None, now))
-        self._begin(words.view_of(answer, words.colours(conversation).get(answer.model), now))
-
-    def _begin(self, view: TurnView) -> None:
-        self.transcript.begin(replace(view, text="", thinking=""))
-        if view.thinking:
-            self.transcript.feed_thinking(view.thinking)
-        if view.text:
-            self.transcript.feed(view.text)
+        self.transcript.begin(words.view_of(answer, words.colours(conversation).get(answer.model), now))
 
     def show_state(self, *, empty: bool, stop_key: str) -> None:
         """Whether nothing has been said, and the key that stops the answer on its way ("" when none is)."""
