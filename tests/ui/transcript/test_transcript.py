@@ -185,6 +185,17 @@ async def test_drawn_again_after_a_resize_is_drawn_anew() -> None:
         assert picture(fresh.transcript) == again
 
 
+async def test_a_wider_view_of_text_as_wide_as_before_is_filled() -> None:
+    app = Host(max_width=30)
+    async with app.run_test(size=(50, 12)) as pilot:
+        app.transcript.open([answer(SAMPLE)])
+        await pilot.pause()
+        await pilot.resize_terminal(90, 12)
+        await pilot.pause()
+        strips = app.transcript.render_lines(app.transcript.size.region)
+        assert {strip.cell_length for strip in strips} == {app.transcript.size.width}
+
+
 async def test_a_language_is_loaded_beside_the_drawing() -> None:
     app = Host()
     async with app.run_test(size=(60, 12)) as pilot:

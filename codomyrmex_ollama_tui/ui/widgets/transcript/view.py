@@ -95,11 +95,14 @@ class TranscriptView(ScrollView, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
 
     def on_resize(self, _event: events.Resize) -> None:
-        if self._artist is None or self._artist.width != self._text_width:
+        self._shown = []
+        if self._artist is not None and self._artist.width != self._text_width:
             self._restyle()
-        else:
-            self._shown = []
-            self._settle()
+            return
+        for row in self._warm:
+            row.strip = None  # as wide as the view was
+        self._warm.clear()
+        self._settle()
 
     # ------------------------------------------------------------------ drawing what is in view
 
