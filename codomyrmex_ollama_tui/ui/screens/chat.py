@@ -21,7 +21,8 @@ from codomyrmex_ollama_tui.services.pulls import PullPhase
 from codomyrmex_ollama_tui.services.server import ServerPhase
 from codomyrmex_ollama_tui.ui import chat_words as words
 from codomyrmex_ollama_tui.ui.answers import Answering, Answers
-from codomyrmex_ollama_tui.ui.commands import Command, bindings, shown_key
+from codomyrmex_ollama_tui.ui.commands import bindings, shown_key
+from codomyrmex_ollama_tui.ui.screens.chat_commands import COMMANDS
 from codomyrmex_ollama_tui.ui.screens.room import Room, local_now
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.composer import Composer, Draft
@@ -53,25 +54,7 @@ class ChatScreen(Room):
     CSS_PATH = "chat.tcss"
     AUTO_FOCUS = "#composer"
     BINDING_GROUP_TITLE = "Chat"
-    ROSTER: ClassVar = (
-        Command("chat.stop", "escape", "stop", "Stop", "Stop the answer and keep what has come", show=True),
-        Command("chat.pull", "f4", "pull_model", "Pull this model", "Pull the model of this conversation",
-                show=True, short="pull it"),
-        Command("chat.new", "ctrl+n", "new_chat", "New chat", "Begin a new conversation with this model",
-                show=True, short="new"),
-        Command("chat.again", "ctrl+r", "again", "Ask again", "Ask for the last answer again; it replaces the old one",
-                show=True, short="again"),
-        Command("chat.model", "f3", "choose_model", "Choose a model", "Change the model of this conversation",
-                show=True, short="model"),
-        Command("chat.thinking", "ctrl+t", "thinking", "Thinking", "Fold or unfold what models thought", show=True),
-        Command("chat.list", "ctrl+s", "conversations", "Conversations", "Go to the list of conversations",
-                show=True, short="chats"),
-        Command("chat.editor", "ctrl+g", "editor", "Open in the editor", "Write the prompt in $EDITOR",
-                show=True, short="editor"),
-        Command("chat.copy", "ctrl+c,super+c", "copy", "Copy", "Copy what is selected, else stop the answer",
-                palette=False),
-        Command("chat.back", "escape", "back", "Back", "One step back, in the end to the composer", palette=False),
-    )  # fmt: skip
+    ROSTER: ClassVar = COMMANDS
     BINDINGS = bindings(ROSTER)
 
     def __init__(

@@ -1,0 +1,25 @@
+"""The commands of the chat screen, in the order in which its key row shows them."""
+
+from __future__ import annotations
+
+from codomyrmex_ollama_tui.ui.commands import Command, Roster
+
+COMMANDS: Roster = (
+    Command("chat.stop", "escape", "stop", "Stop", "Stop the answer and keep what has come", show=True),
+    Command("chat.pull", "f4", "pull_model", "Pull this model", "Pull the model of this conversation",
+            show=True, short="pull it"),
+    Command("chat.new", "ctrl+n", "new_chat", "New chat", "Begin a new conversation with this model",
+            show=True, short="new"),
+    Command("chat.again", "ctrl+r", "again", "Ask again", "Ask for the last answer again; it replaces the old one",
+            show=True, short="again"),
+    Command("chat.model", "f3", "choose_model", "Choose a model", "Change the model of this conversation",
+            show=True, short="model"),
+    Command("chat.thinking", "ctrl+t", "thinking", "Thinking", "Fold or unfold what models thought", show=True),
+    Command("chat.list", "ctrl+s", "conversations", "Conversations", "Go to the list of conversations",
+            show=True, short="chats"),
+    Command("chat.editor", "ctrl+g", "editor", "Open in the editor", "Write the prompt in $EDITOR",
+            show=True, short="editor"),
+    Command("chat.copy", "ctrl+c,super+c", "copy", "Copy", "Copy what is selected, else stop the answer",
+            palette=False),
+    Command("chat.back", "escape", "back", "Back", "One step back, in the end to the composer", palette=False),
+)  # fmt: skip
