@@ -319,6 +319,7 @@ async def test_another_host_and_the_engine_by_hand(tmp_path: Path) -> None:
 
 
 async def test_the_last_of_many_wishes_holds_and_the_others_leave_nothing_behind(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())  # other tests may share an engine that is already there
     async with ollama() as real, watching(real.url, launcher(tmp_path, engine=True)) as (service, _):
         await service.settled()
         await service.use_embedded()
@@ -328,7 +329,7 @@ async def test_the_last_of_many_wishes_holds_and_the_others_leave_nothing_behind
         state = await service.settled()
         assert (state.phase, state.label, state.ours) == (ServerPhase.READY, real.url.removeprefix("http://"), False)
         assert gone(child)
-        assert psutil.Process().children() == []
+        assert set(psutil.Process().children()) <= before
 
 
 async def test_a_listener_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
