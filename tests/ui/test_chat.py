@@ -539,3 +539,52 @@ async def test_hostile_names_and_words_are_drawn_as_text(tmp_path: Path) -> None
             assert "[bold]x[/nope] ␛[2J<U+202E>" in s.text()
             assert "\x1b" not in s.text()
             assert "evil[/b]␛]0;x" in s.text()
+
+
+async def test_what_is_selected_in_the_transcript_is_copied_as_its_source(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        server.route("POST", "/api/chat", Stream(piece("Some **bold** words.\n\n```python\nprint(1)\n```\n"), end()))
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL) as s:
+            await s.ready()
+            await send(s, "hi")
+            await s.until(lambda: "done" in s.text())
+            chat(s).transcript.focus()
+            await s.pilot.press("j", "j", "ctrl+c")
+            assert s.app.clipboard.strip() == "Some **bold** words."
+            await s.pilot.press("j", "y")
+            await s.until(lambda: s.app.clipboard == "print(1)\n")
+            await s.until(lambda: "Copied" in s.text())
+            await s.pilot.press("escape")
+            assert composer(s).has_focus
+            assert chat(s).get_selected_text() is None
+
+
+async def test_a_link_is_shown_before_it_is_opened(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        server.route("POST", "/api/chat", Stream(piece("See [here](https://example.org/x)."), end()))
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL) as s:
+            await s.ready()
+            await send(s, "hi")
+            await s.until(lambda: "done" in s.text())
+            chat(s).transcript.focus()
+            await s.pilot.press("j", "j", "o")
+            await s.until(lambda: "Open this address?" in s.text() and "https://example.org/x" in s.text())
+            await s.pilot.press("escape")
+            await s.until(lambda: "Open this address?" not in s.text())
+            chat(s).transcript.post_message(Transcript.LinkChosen("file:///etc/passwd"))
+            await s.until(lambda: "Only http and https links are opened" in s.text())
+
+
+async def test_the_palette_has_the_commands_of_the_chat(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL, size=(120, 40)) as s:
+            await s.ready()
+            await s.pilot.press("ctrl+p")
+            await s.pilot.pause()
+            await s.pilot.press(*"choose")
+            await s.until(lambda: "Change the model of this conversation" in s.text())
+            await s.pilot.press("enter")
+            await s.until(lambda: "Model of this conversation" in s.text())
