@@ -588,3 +588,18 @@ async def test_the_palette_has_the_commands_of_the_chat(tmp_path: Path) -> None:
             await s.until(lambda: "Change the model of this conversation" in s.text())
             await s.pilot.press("enter")
             await s.until(lambda: "Model of this conversation" in s.text())
+
+
+async def test_the_setting_that_swaps_the_keys_is_seen_in_the_border_and_works(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL])
+        server.route("POST", "/api/chat", Stream(piece("Hello."), end()))
+        config = '[ui]\nsend_key = "ctrl+j"\n'
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL, config=config) as s:
+            await s.ready()
+            assert "^j send · enter new line" in s.text()
+            await s.pilot.press("a", "enter", "b")
+            assert composer(s).text == "a\nb"
+            await s.pilot.press("ctrl+j")
+            request = await server.wait_for("/api/chat")
+            assert request.json["messages"][0]["content"] == "a\nb"
