@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -26,7 +27,8 @@ class OutputManager:
     """Keeps what models answered as files under one folder, by kind, model and day.
 
     Safe to use from several threads and processes, also inside a running event loop. Every method that reads takes
-    in first what was added, changed or removed in the folder by hand. Every method that writes raises
+    in first what was added, changed or removed in the folder by hand (in a folder so large that looking takes longer
+    than 0.1 s, every few seconds). Every method that writes raises
     `OutputError` (an `OSError`) naming the file if it cannot.
     """
 
@@ -82,7 +84,7 @@ class OutputManager:
     def load_model_config(self, model_name: str) -> dict[str, Any] | None:
         """The configuration that was saved last for a model (`llama3` is `llama3:latest`), or None."""
         name = _name(model_name)
-        self._records.catch_up()
+        self._records.glance()
         record = self._records.newest_config(name)
         return None if record is None else dict(record.data)
 
@@ -110,18 +112,20 @@ class OutputManager:
         names = data.get("models_compared")
         return self._save(Kind.COMPARISON, model=_joined(names if isinstance(names, list | tuple) else ()), data=data)
 
-    def list_saved_outputs(self, model_name: str | None = None) -> list[dict[str, Any]]:
+    def list_saved_outputs(self, model_name: str | None = None, *, limit: int | None = None) -> list[dict[str, Any]]:
         """All records, newest first; files that are no records, or broken ones, have the kind "foreign" or "broken".
 
         Args:
             model_name: only those of that model.
+            limit: how many at most, from 1 on; None is all.
 
         Returns:
             for each: file_path, filename, kind, model_name, created_at (ISO 8601, UTC), size (bytes, with the text
             beside it), preview (of the answer; of an unreadable file what is wrong with it).
         """
-        self._records.catch_up()
-        return [self._listed(entry) for entry in self._records.all(self._query(model_name))]
+        most = None if limit is None else _limit(limit)
+        self._records.glance()
+        return [self._listed(entry) for entry in islice(self._records.all(self._query(model_name), most), most)]
 
     def search_outputs(
         self,
@@ -146,12 +150,9 @@ class OutputManager:
         Raises:
             ValueError: the query (with the place), kind, since or limit are not understood.
         """
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            raise TypeError(f"limit: {type(limit).__name__} is not a whole number")
-        if limit < 1:
-            raise ValueError(f"limit: {limit} is less than 1")
+        most = _limit(limit)
         asked = self._records.query(query)
-        self._records.catch_up()
+        self._records.glance()
         own = self._query(model_name)
         kinds = own.kinds if kind is None else frozenset({_kind(kind)})
         wanted = replace(
@@ -160,7 +161,7 @@ class OutputManager:
             model_names=own.model_names,
             since=_later(asked.since, self._since(since)),
         )
-        found = self._records.search(wanted, limit=limit).entries
+        found = self._records.search(wanted, limit=most).entries
         return [{**self._listed(entry), "snippet": self._records.snippet(entry.key, wanted).text} for entry in found]
 
     def load_output(self, file_path: str) -> dict[str, Any]:
@@ -222,7 +223,7 @@ class OutputManager:
             total_outputs, total_size (bytes), by_type and by_model (numbers of records), oldest_output and
             newest_output (ISO 8601, UTC; None if there is none).
         """
-        self._records.catch_up()
+        self._records.glance()
         stats = self._records.stats()
         by_type: Counter[str] = Counter()
         by_model: Counter[str] = Counter()
@@ -253,7 +254,7 @@ class OutputManager:
             raise TypeError(f"days_old: {type(days_old).__name__} is not a whole number of days")
         if days_old < 0:
             raise ValueError(f"days_old: {days_old} is negative")
-        self._records.catch_up()
+        self._records.glance()
         age = timedelta(days=min(days_old, timedelta.max.days))
         return len(self._records.clean([Rule(older_than=age, keep_rated=False)]).removals)
 
@@ -304,6 +305,14 @@ def _kind(name: str) -> Kind:
         return Kind(name)
     except ValueError as error:
         raise ValueError(f"kind: {name!r} is none of {', '.join(sorted(_LISTED))}") from error
+
+
+def _limit(limit: int) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"limit: {type(limit).__name__} is not a whole number")
+    if limit < 1:
+        raise ValueError(f"limit: {limit} is less than 1")
+    return min(limit, 10**9)
 
 
 def _name(model_name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +41,8 @@ __all__ = ["Deleted", "Order", "Records", "records_in"]
 
 SETTLED = timedelta(seconds=2)
 """A folder that changed less than this ago may change again within one tick of its clock: it is looked at again."""
+SLOW_LOOK = 0.1
+"""Seconds from which on a look for changes is not made before every answer."""
 _CHUNK = 250
 _PAGE = 1000
 
@@ -50,7 +54,13 @@ class Records:
     """The records, by calls that block; safe to use from several threads. `OutputsService` is the same for a loop."""
 
     def __init__(
-        self, store: OutputsStore, index: Index, *, now: Callable[[], datetime], sources: Sequence[Source] = ()
+        self,
+        store: OutputsStore,
+        index: Index,
+        *,
+        now: Callable[[], datetime],
+        sources: Sequence[Source] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
@@ -60,7 +70,9 @@ class Records:
         self._store = store
         self._index = index
         self._now = now
+        self._clock = clock
         self._sources: tuple[Source, ...] = (store, *sources)
+        self._look_again_at = -math.inf
 
     def save(
         self,
@@ -137,11 +149,11 @@ class Records:
         """
         return self._ask(lambda: self._index.search(query, limit=limit, after=after, order=order), Page(()), wait=wait)
 
-    def all(self, query: Query) -> Iterator[Entry]:
-        """Everything that matches, newest first."""
+    def all(self, query: Query, page_size: int | None = None) -> Iterator[Entry]:
+        """Everything that matches, newest first, read in pages of at most 1,000."""
         after: int | None = None
         while True:
-            page = self.search(query, limit=_PAGE, after=after)
+            page = self.search(query, limit=min(page_size or _PAGE, _PAGE), after=after)
             yield from page.entries
             if page.after is None:
                 return
@@ -243,6 +255,18 @@ class Records:
                 if attempt == 2:
                     raise
         return 0
+
+    def glance(self) -> None:
+        """`catch_up` for callers that want to before every answer: in a folder so large that a look takes longer than
+        0.1 s, not again before 20 times as long has passed. Changes made through an index are always known."""
+        start = self._clock()
+        if start < self._look_again_at and self._store.base.is_dir():
+            with contextlib.suppress(IndexLost):
+                if self._index.complete:
+                    return
+        self.catch_up()
+        end = self._clock()
+        self._look_again_at = end + 20 * (end - start) if end - start > SLOW_LOOK else -math.inf
 
     def reindex(self, progress: Callable[[int], None] = lambda done: None) -> int:
         """Makes the index again from all stores, and gives the number of records."""

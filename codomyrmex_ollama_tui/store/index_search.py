@@ -27,6 +27,8 @@ _RATINGS = range(1, 6)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BETWEEN = "\u200b"
 """Stands around each character of a script without spaces: a word boundary for the index, nothing for the eye."""
+_EVERY = "every"
+"""The facet that all entries have: what is left of them is found without reading all that is taken away."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -69,7 +71,7 @@ def readable(text: str) -> str:
 
 def facets_of(entry: Entry, model: int) -> str:
     """The filters that an entry answers to, as words."""
-    facets = [f"k{entry.kind}", f"m{model}", *(_tag(tag) for tag in entry.tags)]
+    facets = [_EVERY, f"k{entry.kind}", f"m{model}", *(_tag(tag) for tag in entry.tags)]
     if entry.rating is not None:
         facets.append(f"r{entry.rating}")
     if entry.pinned:
@@ -93,6 +95,9 @@ def select(query: Query, models: Mapping[int, str], before: int | None = None) -
     if query.without:
         unwanted.append(f"{_TEXTS} : ({' OR '.join(map(_word, query.without))})")
 
+    if unwanted and not wanted:
+        wanted.append(_any([_EVERY]))
+
     values: list[object] = []
     if wanted:
         source, place = "search CROSS JOIN entry e ON e.id = search.rowid", "search.rowid"
@@ -101,9 +106,6 @@ def select(query: Query, models: Mapping[int, str], before: int | None = None) -
         values.append(expression)
     else:
         source, place, conditions = "entry e", "e.id", ["1"]
-        if unwanted:
-            conditions.append("e.id NOT IN (SELECT rowid FROM search WHERE search MATCH ?)")
-            values.append(" OR ".join(unwanted))
     for operator, edge in (("<", before), (">=", _edge(query.since)), ("<", _edge(query.until))):
         if edge is not None:
             conditions.append(f"{place} {operator} ?")
