@@ -145,6 +145,7 @@ class IndexFile:
         make_private(self.path.parent)
         connection = self._connect()
         try:
+            _tune(connection)
             if layout.is_current(connection) and not layout.is_foreign(connection):
                 connection.execute("PRAGMA synchronous = NORMAL")
                 return connection
@@ -160,6 +161,7 @@ class IndexFile:
         with self.locked():
             connection = self._connect()
             try:
+                _tune(connection)
                 if layout.is_foreign(connection):
                     connection.close()
                     self._move_aside()
@@ -177,12 +179,9 @@ class IndexFile:
 
     def _connect(self) -> sqlite3.Connection:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite itself would let others read it
-        connection = sqlite3.connect(
+        return sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=64
         )
-        connection.execute("PRAGMA cache_size = -16000")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-        return connection
 
     def _set_aside(self, identity: tuple[int, int] | None, error: sqlite3.DatabaseError) -> None:
         """Moves the broken file away, unless another thread or process has done so by now."""
@@ -206,6 +205,12 @@ class IndexFile:
             raise IndexFailed("use", self.path, str(error)) from error
         except OSError as error:
             raise IndexFailed("use", self.path, (error.strerror or str(error)).lower()) from error
+
+
+def _tune(connection: sqlite3.Connection) -> None:
+    """The first look into the file: a broken one is noticed here."""
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA journal_size_limit = 16777216")
 
 
 def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
