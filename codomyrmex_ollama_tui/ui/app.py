@@ -168,6 +168,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         fresh = "chat" not in self._made
         if fresh and message.model is not None:
             self._model = message.model
+        self._leave_first_run()  # it may lie over the screen that is left, or over the chat
         await self.switch_mode("chat")
         self._leave_first_run()
         base = self.screen_stack[0]

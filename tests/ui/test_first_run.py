@@ -81,6 +81,26 @@ async def test_one_key_fetches_the_model_and_opens_the_chat(tmp_path: Path) -> N
             assert len(server.asked("/api/pull")) == 1
 
 
+async def test_a_card_over_the_models_screen_does_not_stay_behind(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, engine=ENGINE)
+        gates = (Gate(), Gate(), Gate())
+        server.route("POST", "/api/pull", pull_script(*gates))
+        async with stage(server.url, tmp_path, screen="models") as seen:
+            await seen.ready()
+            await seen.until(lambda: card_is_shown(seen))
+            seen.clock.go(1)
+            await seen.pilot.press("enter")
+            await gates[0].reached()
+            server.route("GET", "/api/tags", Reply(json={"models": [model("smollm2:135m", SIZE)]}))
+            for gate in gates:
+                gate.open()
+            await seen.until(lambda: seen.app.current_mode == "chat")
+            await seen.pilot.press("f5")
+            await seen.until(lambda: seen.app.current_mode == "models")
+            assert not card_is_shown(seen)
+
+
 async def test_a_key_meant_for_what_was_there_before_is_no_consent(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, engine=ENGINE)
