@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
@@ -10,6 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from codomyrmex_ollama_tui.ui.widgets.transcript.painting import FEW_ROWS, changed_columns, dirty_regions
+from tests.ui.transcript.host import Host, answer
 
 WIDTH = 24
 STYLES = [Style(color="red"), Style(color="red", bold=True), Style(bgcolor="blue")]
@@ -59,3 +61,15 @@ def test_many_rows_are_painted_whole_and_together() -> None:
     assert dirty_regions(before, some, WIDTH) == [Region(0, 2, 2, 1)]
     assert dirty_regions(before, before, WIDTH) == []
     assert FEW_ROWS < 10
+
+
+@pytest.mark.parametrize("width", [24, 61, 90])
+async def test_no_character_of_an_answer_lies_under_the_scrollbar(width: int) -> None:
+    app = Host()
+    async with app.run_test(size=(width, 30)) as pilot:
+        text = "\n\n".join("x" * (width - extra) + " end" for extra in range(4, 9))
+        app.transcript.open([answer(text)])
+        await pilot.pause()
+        screen = "".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
+        assert screen.count("x") == text.count("x")
+        assert screen.count("end") == 5

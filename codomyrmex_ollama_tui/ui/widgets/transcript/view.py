@@ -89,7 +89,8 @@ class TranscriptView(ScrollView, can_focus=True):
 
     @property
     def _text_width(self) -> int:
-        return max(LEAST_WIDTH, min(self.size.width, self._max_width))
+        # `size` of a scroll view counts the scrollbar's column, which lies over its last cell
+        return max(LEAST_WIDTH, min(self.scrollable_content_region.width, self._max_width))
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
