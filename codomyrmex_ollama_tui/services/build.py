@@ -28,8 +28,10 @@ class Services:
 
     async def aclose(self) -> None:
         """Closes the running pull, then the server if it was started here."""
-        await self.models.pulls.aclose()
-        await self.server.aclose()
+        try:
+            await self.models.pulls.aclose()
+        finally:  # also when this is cancelled: no orphan
+            await self.server.aclose()
 
 
 def build_services(

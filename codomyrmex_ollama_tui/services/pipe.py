@@ -43,20 +43,29 @@ class Pipe:
         self.address = address
         self.client: OllamaClient | None = None
         self._prober: OllamaClient | None = None
+        self._problem = ""  # why there are no clients
         self._settings = settings
         self._clock = clock
 
     async def connect(self, address: Address) -> None:
-        """Goes to an address: new clients, nothing is sent. In a thread: for https the certificates are read."""
+        """Goes to an address: new clients, nothing is sent. In a thread: for https the certificates are read.
+
+        Where none can be made (unusable certificates or proxy) there are none, and `check` says why.
+        """
         await self.close()
         self.address = address
-        self.client, self._prober = await asyncio.to_thread(self._make)
+        try:
+            self.client, self._prober = await asyncio.to_thread(self._make)
+        except ServerUnreachable as error:
+            self._problem = one_line(str(error))
+        except (OSError, ValueError) as error:
+            self._problem = one_line(f"no connection to {address.label} can be made: {error}")
 
     async def check(self) -> Check:
         """Asks `/api/version`, at most for CHECK_LIMIT seconds."""
         label = self.address.label
         if self._prober is None:
-            return Check(False, f"{label} has not been asked yet")
+            return Check(False, self._problem or f"{label} has not been asked yet")
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 version = await self._prober.version()
@@ -69,12 +78,16 @@ class Pipe:
         return Check(True, version=one_line(version.version), engine=one_line(version.engine or ""))
 
     async def close(self) -> None:
-        """Closes both clients."""
-        clients = (self.client, self._prober)
+        """Closes both clients, the second also when the first one's closing is cancelled."""
+        first, second = self.client, self._prober
         self.client = self._prober = None
-        for client in clients:
-            if client is not None:
-                await client.aclose()
+        self._problem = ""
+        try:
+            if first is not None:
+                await first.aclose()
+        finally:
+            if second is not None:
+                await second.aclose()
 
     def _make(self) -> tuple[OllamaClient, OllamaClient]:
         from codomyrmex_ollama_tui.client.ollama import OllamaClient  # httpx: not before the first frame

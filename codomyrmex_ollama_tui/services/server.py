@@ -334,11 +334,11 @@ class ServerService:
         await self._pipe.connect(report.address)
         return await self._check()
 
-    async def _stop_child(self) -> None:
+    async def _stop_child(self, *, hurry: bool = False) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.on_end = None
-            await child.stop()
+            await child.stop(grace=0.0 if hurry else 5.0)
 
     # States
 
@@ -346,13 +346,17 @@ class ServerService:
         """Back to where nothing has begun."""
         task, self._task = self._task, None
         self._leaving = True
+        hurry = False
         try:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
+        except asyncio.CancelledError:  # whoever cancels does not want to wait
+            hurry = True
+            raise
         finally:  # also when this is cancelled: no orphan
             try:
-                await self._stop_child()
+                await self._stop_child(hurry=hurry)
             finally:
                 self._leaving = False
                 await self._pipe.close()

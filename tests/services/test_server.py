@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from codomyrmex_ollama_tui.client.address import parse_address
 from codomyrmex_ollama_tui.domain.errors import ServerUnreachable
 from codomyrmex_ollama_tui.services import pipe, server
+from codomyrmex_ollama_tui.services.build import build_services
 from codomyrmex_ollama_tui.services.server import Origin, ServerPhase, Way
 from tests.services.rooms import ROOT, free_url, gone, launcher, ollama, process, watching
 from tests.support import engine_program, ollama_program
@@ -261,18 +264,74 @@ async def test_closing_in_the_middle_of_a_start_leaves_nothing_behind(tmp_path: 
 
 
 @posix
-async def test_closing_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 10, 50])
+async def test_closing_that_is_cancelled_leaves_nothing_behind(tmp_path: Path, steps: int) -> None:
+    """After one step of the loop it is still the watch that is ended, later the server that was started."""
     ollama_program.install(tmp_path)
     async with watching(await free_url(), launcher(tmp_path, search_path=str(tmp_path))) as (service, _):
         await service.settled()
         child = process(tmp_path)
         await asyncio.to_thread(_halt, child)  # deaf to SIGTERM: closing has to wait
         closing = asyncio.create_task(service.aclose())
-        await asyncio.wait([closing], timeout=0.1)
+        for _step in range(steps):
+            await asyncio.sleep(0)
+        assert not closing.done()
         closing.cancel()
-        await asyncio.wait([closing])
+        async with asyncio.timeout(4.0):  # less than what it would have to end by itself
+            await asyncio.wait([closing])
         assert closing.cancelled()
     assert gone(child)
+
+
+@posix
+async def test_closing_everything_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+    ollama_program.install(tmp_path)
+    services = build_services(
+        address=parse_address(await free_url()),
+        origin="default",
+        launcher=launcher(tmp_path, search_path=str(tmp_path)),
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert (await services.server.settled()).ours
+    child = process(tmp_path)
+    await asyncio.to_thread(_halt, child)  # the pull gets no answer
+    services.models.pulls.add("a")
+    await asyncio.sleep(0)  # it has begun
+    closing = asyncio.create_task(services.aclose())
+    await asyncio.sleep(0)  # waits for the pull to end
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    assert gone(child)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "url", "words"),
+    [
+        ("SSL_CERT_FILE", "{folder}/missing.pem", "https://host.invalid:1", "no connection to host.invalid:1 can be"),
+        ("SSL_CERT_FILE", "{folder}/empty.pem", "https://host.invalid:1", "no connection to host.invalid:1 can be"),
+        (
+            "HTTP_PROXY",
+            "gopher://proxy.invalid",
+            "http://host.invalid:1",
+            "the proxy of the environment cannot be used",
+        ),
+    ],
+)
+async def test_what_cannot_even_be_asked_is_lost_with_the_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, url: str, words: str
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    monkeypatch.setenv(name, value.replace("{folder}", str(tmp_path)))
+    async with ollama() as real, watching(url, launcher(tmp_path), "flag") as (service, _):
+        state = await service.settled()
+        assert state.phase is ServerPhase.LOST
+        assert words in state.words
+        assert state.retry_in is not None
+        with pytest.raises(ServerUnreachable):
+            await service.client()
+        await service.use_host(real.url)
+        assert (await service.settled()).phase is ServerPhase.READY
 
 
 @posix
