@@ -119,7 +119,7 @@ def before_the_answer(error: BaseException, label: str, path: str) -> OllamaErro
     if isinstance(error, httpx.LocalProtocolError):
         return ServerUnreachable(label, f"the request could not be written ({error})")
     if isinstance(error, httpx.TimeoutException):
-        return NoAnswer(label, "it did not take the request in time")
+        return NoAnswer(label, "it did not take the request in time", silent=True)
     return NoAnswer(label, "it closed the connection")
 
 

@@ -157,7 +157,7 @@ class Wire:
             async with asyncio.timeout(call.total), self.open(call) as response:
                 return await self.whole(response, call), response
         except TimeoutError:
-            raise NoAnswer(self.address.label, f"nothing complete within {_seconds(call.total)}") from None
+            raise NoAnswer(self.address.label, f"nothing complete within {_seconds(call.total)}", silent=True) from None
 
     async def whole(self, response: httpx.Response, call: Call) -> bytes:
         """The whole body of an open answer."""
@@ -208,7 +208,7 @@ class Wire:
             async with asyncio.timeout(call.first_byte):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
         except TimeoutError:
-            raise NoAnswer(self.address.label, f"nothing within {_seconds(call.first_byte)}") from None
+            raise NoAnswer(self.address.label, f"nothing within {_seconds(call.first_byte)}", silent=True) from None
         except _TRANSPORT_ERRORS as error:
             raise before_the_answer(error, self.address.label, call.path) from error
         if response.is_success:

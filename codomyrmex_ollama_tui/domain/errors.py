@@ -46,13 +46,16 @@ class ServerUnreachable(OllamaError):
 class NoAnswer(OllamaError):
     """The server took the request, but gave no answer: it was silent for longer than allowed, or hung up.
 
-    For an answer of a model this says nothing about the server's health: loading and waiting are silent too.
+    Attributes:
+        silent: a limit of time was over, and nothing else. For an answer of a model this says nothing about the
+            server's health: loading and waiting are silent too.
     """
 
-    def __init__(self, address: str, reason: str) -> None:
+    def __init__(self, address: str, reason: str, *, silent: bool = False) -> None:
         super().__init__(f"the server at {address} gave no answer: {reason}")
         self.address = address
         self.reason = reason
+        self.silent = silent
 
 
 class ServerRefused(OllamaError):
@@ -136,3 +139,10 @@ class BadReply(OllamaError):
         self.excerpt = excerpt[:200]
         self.partial = partial
         self.thinking = thinking
+
+
+def casts_doubt(error: OllamaError) -> bool:
+    """Whether an error makes it likely that the server is gone, so that it is worth a look; silence alone does not."""
+    if isinstance(error, NoAnswer):
+        return not error.silent
+    return isinstance(error, ServerUnreachable | StreamCut)

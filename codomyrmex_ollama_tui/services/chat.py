@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
-from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable, StreamCut, StreamUnfinished
+from codomyrmex_ollama_tui.domain.errors import OllamaError, StreamUnfinished, casts_doubt
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class ChatService:
                             yield Said(item.text)
         except OllamaError as raised:
             error = raised
-            if isinstance(error, ServerUnreachable | StreamCut):
+            if casts_doubt(error):
                 self._server.doubt()
         finally:
             answer.answer = _facts(end, sent_at, first_at, self._clock())

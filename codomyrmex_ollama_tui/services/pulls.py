@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, ServerUnreachable, StreamCut
+from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError, casts_doubt
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.listeners import Listeners
 from codomyrmex_ollama_tui.services.tally import LayerState, PullPhase, Tally
@@ -152,7 +152,7 @@ class PullQueue:
         except OllamaError as error:
             if self._being_cancelled():
                 return
-            if isinstance(error, ServerUnreachable | StreamCut):
+            if casts_doubt(error):
                 self._server.doubt()
             words = one_line(str(error), 400)
             if isinstance(error, ModelNotFound):

@@ -12,7 +12,7 @@ from codomyrmex_ollama_tui.domain.errors import OllamaError
 
 ALL: list[OllamaError] = [
     errors.ServerUnreachable("127.0.0.1:1", "nothing listens there"),
-    errors.NoAnswer("127.0.0.1:1", "nothing within 5 s"),
+    errors.NoAnswer("127.0.0.1:1", "nothing within 5 s", silent=True),
     errors.ServerRefused(500, "no"),
     errors.ServerRefused(None, "no"),
     errors.ModelNotFound(404, "model 'x' not found", "x"),
@@ -43,3 +43,9 @@ def test_one_sentence_with_the_words(error: OllamaError) -> None:
     assert "\n" not in str(error)
     assert getattr(error, "words", "") in str(error)
     assert len(getattr(error, "excerpt", "")) <= 200
+
+
+def test_a_server_that_hung_up_is_doubted_and_one_that_is_silent_is_not() -> None:
+    doubted = [type(error) for error in ALL if errors.casts_doubt(error)]
+    assert doubted == [errors.ServerUnreachable, errors.StreamCut]
+    assert errors.casts_doubt(errors.NoAnswer("127.0.0.1:1", "it closed the connection"))

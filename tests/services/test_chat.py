@@ -25,7 +25,7 @@ from codomyrmex_ollama_tui.services.chat import (
 from codomyrmex_ollama_tui.services.server import ServerService
 from tests.services.rooms import LIMIT, launcher, ollama, watching
 from tests.support.recorded import answer, case
-from tests.support.server import CUT, Gate, LocalServer, Reply, Stream
+from tests.support.server import CUT, Gate, LocalServer, Raw, Reply, Stream
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -161,6 +161,7 @@ async def test_a_cancelled_reader_stops_the_model_before_its_first_byte(tmp_path
         assert (turn.text, turn.status) == ("", "stopped")
         assert turn.answer is not None
         assert turn.answer.ttft is None
+        assert at.conversation.turns[0].text == "hello"
         assert messages_of(at.conversation) == ()
 
 
@@ -171,6 +172,7 @@ async def test_a_cancelled_reader_stops_the_model_before_its_first_byte(tmp_path
         (Stream(piece("Hel"), b'{"model":"m","mess', CUT), "", "Hel", "failed"),
         (Stream(piece("Hel"), {"error": "the runner has died \x1b[31m"}), "the runner has died", "Hel", "failed"),
         (Stream(piece("Hel")), "", "Hel", "unfinished"),
+        (Raw(), "gave no answer", "", "failed"),
         (Reply(status=500, json={"error": "out of memory"}), "out of memory", "", "failed"),
         (Reply(status=404, json={"error": "model 'x' not found"}), "not found", "", "failed"),
         (
@@ -184,7 +186,7 @@ async def test_a_cancelled_reader_stops_the_model_before_its_first_byte(tmp_path
     ],
 )
 async def test_every_failure_is_a_sentence_and_keeps_what_had_come(
-    tmp_path: Path, script: Stream | Reply, words: str, text: str, status: str
+    tmp_path: Path, script: Stream | Reply | Raw, words: str, text: str, status: str
 ) -> None:
     async with bench(tmp_path) as at:
         at.real.route("POST", "/api/chat", script)
@@ -211,6 +213,17 @@ async def test_a_server_that_is_gone_is_told_and_the_question_stays(tmp_path: Pa
         assert isinstance(last, Failed)
         assert "no server answers" in last.words
         assert [turn.text for turn in at.conversation.turns] == ["a question", ""]
+
+
+@pytest.mark.parametrize("script", [Raw(), Stream(piece("Hel"), CUT)], ids=["before", "in the middle"])
+async def test_a_server_that_hangs_up_is_looked_at_once(tmp_path: Path, script: Raw | Stream) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path), "flag", check_every=60.0) as (service, _):
+        await service.settled()
+        real.route("POST", "/api/chat", script)
+        chat = ChatService(service, now=lambda: NOON)
+        events = [event async for event in chat.ask(chat.new_conversation("m"), "hello")]
+        assert isinstance(events[-1], Failed)
+        await real.wait_for("/api/version", 2)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])

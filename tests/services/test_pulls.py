@@ -14,7 +14,7 @@ from codomyrmex_ollama_tui.services.pulls import PullPhase, PullQueue, PullState
 from codomyrmex_ollama_tui.services.server import ServerPhase
 from tests.services.rooms import LIMIT, launcher, ollama, watching
 from tests.support.recorded import answer, case
-from tests.support.server import CUT, Gate, LocalServer, Reply, Request, Stream
+from tests.support.server import CUT, Gate, LocalServer, Raw, Reply, Request, Stream
 
 A = "sha256:" + "a" * 64
 
@@ -191,6 +191,19 @@ async def test_without_a_server_the_pull_fails_with_its_words(tmp_path: Path) ->
         at.queue.add("a")
         failed = await at.over("a:latest")
         assert "no server answers at" in failed.error
+
+
+async def test_a_server_that_hangs_up_is_looked_at_once(tmp_path: Path) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path), "flag", check_every=60.0) as (service, _):
+        await service.settled()
+        real.route("POST", "/api/pull", Raw())
+        queue = PullQueue(service)
+        at = Bench(real, queue, [], asyncio.Event())
+        queue.listen(at.take)
+        queue.add("a")
+        assert "gave no answer" in (await at.over("a:latest")).error
+        await real.wait_for("/api/version", 2)
+        await queue.aclose()
 
 
 async def test_hard_words_of_a_server_are_made_safe(tmp_path: Path) -> None:
