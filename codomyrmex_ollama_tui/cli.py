@@ -27,15 +27,15 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with one sentence for what is wrong and the flag that may have been meant."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE_ERROR, f"{self.prog}: {_visible(message)}\n")
+        self.exit(USAGE_ERROR, f"{self.prog}: {_visible(_without_user(message))}\n")
 
     def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
         """Ends the program over the first argument nobody knows."""
         import difflib  # seldom needed
 
+        if not unknown[0].startswith("-"):
+            self.error(f"unexpected argument {unknown[0]!r}; see {self.prog} --help")
         word = unknown[0].partition("=")[0]
-        if not word.startswith("-"):
-            self.error(f"unexpected argument {word!r}; see {self.prog} --help")
         flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
         near = difflib.get_close_matches(word, flags, n=1, cutoff=0.5)
         self.error(f"unknown flag {word!r}" + (f"; did you mean {near[0]}?" if near else f"; see {self.prog} --help"))
@@ -107,6 +107,13 @@ def _open(parser: _Parser, given: argparse.Namespace) -> int:
 
 def _is_terminal(stream: object) -> bool:
     return stream is not None and getattr(stream, "isatty", lambda: False)()
+
+
+def _without_user(message: str) -> str:
+    """A message without the user name and password of an address that it quotes, however odd they are."""
+    import re  # only on the way out
+
+    return re.sub(r"""(?s)(['"](?:\w+://)?).*@""", r"\1***@", message)
 
 
 def _visible(text: str) -> str:
