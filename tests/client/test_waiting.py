@@ -24,8 +24,9 @@ async def test_a_short_call_has_a_limit_from_first_to_last_byte() -> None:
     body = b'{"version": "1"}'
     script = Script([head(Content_Length=str(len(body))) + body[:5], body[5:]], gates={1: asyncio.Event()})
     async with WireServer(script) as server, OllamaClient(server.address, request_timeout=0.05) as client:
-        with pytest.raises(NoAnswer, match=r"nothing complete within 0.05 s"):
+        with pytest.raises(NoAnswer, match=r"nothing complete within 0.05 s") as caught:
             await client.version()
+        assert caught.value.silent
 
 
 async def test_a_call_can_bring_its_own_limit() -> None:
@@ -41,8 +42,9 @@ async def test_the_first_byte_of_an_answer_has_a_limit_of_its_own() -> None:
     waiting = Script(LINES.pieces, gates={0: gate})
     async with WireServer(waiting) as server:
         async with OllamaClient(server.address, first_byte_timeout=0.05) as client:
-            with pytest.raises(NoAnswer, match=r"nothing within 0.05 s"):
+            with pytest.raises(NoAnswer, match=r"nothing within 0.05 s") as caught:
                 await anext(client.chat(ASK))
+            assert caught.value.silent
         async with OllamaClient(server.address, request_timeout=0.01) as patient:
             reading = asyncio.ensure_future(all_of(patient))
             with pytest.raises(NoAnswer):
@@ -87,8 +89,9 @@ async def test_a_server_that_does_not_take_the_request() -> None:
     async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
         address = Address("http", "127.0.0.1", server.sockets[0].getsockname()[1])
         async with OllamaClient(address, request_timeout=0.05) as client:
-            with pytest.raises(NoAnswer, match="did not take the request"):
+            with pytest.raises(NoAnswer, match="did not take the request") as caught:
                 await client.request_raw("POST", "/api/chat", content=b"x" * 2**24)
+            assert caught.value.silent
         done.set()
 
 
@@ -179,8 +182,9 @@ async def test_a_request_that_got_no_answer_is_tried_again_only_if_it_asks() -> 
         OllamaClient(server.address, max_retries=1, sleep=Naps()) as client,
     ):
         assert (await client.version()).version == "0.24.0"
-        with pytest.raises(NoAnswer, match="closed the connection"):
+        with pytest.raises(NoAnswer, match="closed the connection") as caught:
             await client.delete("m")
+        assert not caught.value.silent
         assert len(server.requests) == 3
 
 

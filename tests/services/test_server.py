@@ -327,6 +327,7 @@ async def test_what_cannot_even_be_asked_is_lost_with_the_words(
         state = await service.settled()
         assert state.phase is ServerPhase.LOST
         assert words in state.words
+        assert "watching" not in state.words
         assert state.retry_in is not None
         with pytest.raises(ServerUnreachable):
             await service.client()
