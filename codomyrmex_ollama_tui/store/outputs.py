@@ -28,6 +28,7 @@ from codomyrmex_ollama_tui.domain.outputs import (
 )
 from codomyrmex_ollama_tui.store.atomic import write_atomically, write_new
 from codomyrmex_ollama_tui.store.filenames import day_name, record_name, safe_name
+from codomyrmex_ollama_tui.store.listing import file_stamps, folder_names, stamp_of
 from codomyrmex_ollama_tui.store.output_files import (
     FORMAT,
     HalfWritten,
@@ -83,14 +84,16 @@ class Deleted:
 class OutputsStore:
     """The outputs folder. Nothing is read or made before the first call; safe to use from several threads."""
 
-    def __init__(self, base: Path, *, token: Callable[[], str]) -> None:
+    def __init__(self, base: Path, *, token: Callable[[], str], sync: bool = True) -> None:
         """
         Args:
             base: the folder; made when the first record is saved.
             token: gives a short random text of letters and digits for the next file name.
+            sync: whether a new record is to last through a power cut; without it only through a crash of the program.
         """
         self.base = base
         self._token = token
+        self._sync = sync
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -147,7 +150,7 @@ class OutputsStore:
             except OSError as error:
                 raise OutputNotSaved(path, _reason(error)) from error
             try:
-                write_new(path, text)
+                write_new(path, text, sync=self._sync)
                 break
             except FileExistsError:
                 continue
@@ -184,7 +187,7 @@ class OutputsStore:
             status = path.lstat()
         except OSError as error:
             raise OutputNotFound(path, _reason(error)) from error
-        stamp = _stamp(status)
+        stamp = stamp_of(status)
         try:
             if path.suffix.lower() != ".json":
                 raise OutputUnreadable(path, "not a record of this program", foreign=True)
@@ -281,7 +284,7 @@ class OutputsStore:
                     if not stat.S_ISDIR(status.st_mode):
                         continue
                     if depth < 2:
-                        waiting.extend((f"{key}/{name}", depth + 1) for name in _folder_names(path))
+                        waiting.extend((f"{key}/{name}", depth + 1) for name in folder_names(path))
                 except OSError:
                     continue
                 yield key, status.st_mtime_ns
@@ -294,8 +297,7 @@ class OutputsStore:
         """
         path = self.path_of(folder)
         try:
-            with os.scandir(path) as found:
-                stamps = {item.name: _stamp(item.stat(follow_symlinks=False)) for item in found if _is_listed(item)}
+            stamps = file_stamps(path)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -367,27 +369,9 @@ class OutputsStore:
             lock.release()
 
 
-def _is_listed(item: os.DirEntry[str]) -> bool:
-    return _is_nameable(item.name) and not item.is_dir(follow_symlinks=False)
-
-
-def _is_nameable(name: str) -> bool:
-    """Not hidden, and a name that can be said: one that is not UTF-8 is left alone."""
-    return not name.startswith(".") and not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _folder_names(path: Path) -> list[str]:
-    with os.scandir(path) as found:
-        return sorted(item.name for item in found if _is_nameable(item.name) and item.is_dir(follow_symlinks=False))
-
-
-def _stamp(status: os.stat_result) -> str:
-    return f"{status.st_mtime_ns}:{status.st_size}"
-
-
 def _entry(record: Record, key: str, path: Path, status: os.stat_result) -> IndexEntry:
     beside = _size(path.with_suffix(".txt")) if record.kind is Kind.OUTPUT else 0
-    return index_entry(record, key, status.st_size + beside, _stamp(status))
+    return index_entry(record, key, status.st_size + beside, stamp_of(status))
 
 
 def _size(path: Path) -> int:
