@@ -346,15 +346,13 @@ class ServerService:
         """Back to where nothing has begun."""
         task, self._task = self._task, None
         self._leaving = True
-        hurry = False
+        hurry = True
         try:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
-        except asyncio.CancelledError:  # whoever cancels does not want to wait
-            hurry = True
-            raise
-        finally:  # also when this is cancelled: no orphan
+            hurry = False
+        finally:  # also when this is cancelled: no orphan then, and no waiting for it either
             try:
                 await self._stop_child(hurry=hurry)
             finally:
