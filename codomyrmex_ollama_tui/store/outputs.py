@@ -317,6 +317,7 @@ class OutputsStore:
 
     def _text(self, path: Path) -> str:
         try:
+            self._check_inside(path.parent)
             if not stat.S_ISREG(path.lstat().st_mode):  # a link could lead out, a pipe would never end
                 raise OutputUnreadable(path, "not a regular file", foreign=True)
             with path.open("rb") as file:
@@ -346,7 +347,7 @@ class OutputsStore:
         make_private(folder)
 
     def _check_inside(self, folder: Path) -> None:
-        """Refuses to write through a link that someone put in the place of a folder."""
+        """Refuses to go through a link that someone put in the place of a folder."""
         base, real = os.path.realpath(self.base), os.path.realpath(folder)
         if real != base and not real.startswith(os.path.join(base, "")):
             raise OSError(f"{folder} leads out of {self.base}")
@@ -382,4 +383,4 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return error.strerror.lower() if error.strerror else str(error)
