@@ -3,12 +3,15 @@
 
 PYTHON = .venv/bin/python
 ARGS =
+OLLAMA =
+MODELS = smollm2:135m
 
-.PHONY: help run test check format pictures bench-startup bench-stream bench-size setup clean
+.PHONY: help run test test-real check format pictures bench-startup bench-stream bench-size setup clean
 
 help:
 	@echo 'make run [ARGS="--host URL …"]   start the program'
 	@echo 'make test [ARGS="-k word …"]     run the tests'
+	@echo 'make test-real OLLAMA=http://HOST:PORT [MODELS="NAME …"]   run the tests that need a real Ollama'
 	@echo 'make check                       style, types, and which part may import which'
 	@echo 'make format                      put the code into its style'
 	@echo 'make pictures                    draw screenshots/*.svg from the running program'
@@ -23,7 +26,12 @@ run: .venv/.installed-run
 
 # Models that tests fetch stay in .cache, so that only the first run downloads them.
 test: .venv/.installed-dev
-	@COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest $(ARGS)
+	@COTUI_REAL_OLLAMA= COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest $(ARGS)
+
+# Pulls nothing; makes and deletes only names that begin with cotui-test-.
+test-real: .venv/.installed-dev
+	@test -n "$(OLLAMA)" || { echo 'Name a server: make test-real OLLAMA=http://HOST:PORT'; exit 2; }
+	@COTUI_REAL_OLLAMA="$(OLLAMA)" COTUI_REAL_MODELS="$(MODELS)" $(PYTHON) -m pytest tests/real -m real $(ARGS)
 
 check: .venv/.installed-dev
 	$(PYTHON) -m ruff check .

@@ -1,4 +1,4 @@
-"""These tests run against a real Ollama that somebody names (`make test-real OLLAMA=http://HOST:PORT`), else not at all."""
+"""These tests run against a real Ollama that is named (`make test-real OLLAMA=http://HOST:PORT`), else not at all."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def server() -> Iterator[RealServer]:
     """The server; what these tests made there is deleted before and afterwards, however they end."""
     met = _server()
     with met.client() as client:
-        clean(client)
+        clean(client, met.models[0])
         try:
             yield met
         finally:
-            clean(client)
+            clean(client, met.models[0])
 
 
 @pytest.fixture(scope="session")

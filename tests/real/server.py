@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ PREFIX = "cotui-test-"
 DEFAULT_MODEL = "smollm2:135m"
 LIMIT = 300.0  # seconds for one answer: a slow machine may load and generate for long
 _LIBRARY = "registry.ollama.ai/library/"
-_ROUNDS = 2000
+_UNLOADED_WITHIN = 30.0
 
 
 class AbsentError(Exception):
@@ -101,24 +102,26 @@ def delete(client: httpx.Client, name: str) -> None:
     client.request("DELETE", "/api/delete", json={"model": name})
 
 
-def unload_ours(client: httpx.Client) -> None:
-    """Take our models out of memory, and wait for it: the server answers before it is done."""
-    for _ in range(_ROUNDS):
-        if not (names := our_running(client)):
-            return
-        for name in names:
+def unload_ours(client: httpx.Client, source: str) -> None:
+    """Take our models out of memory, and wait for it: the server answers before it is done.
+
+    Names share the process of their weights, so that a name that was deleted while loaded goes with its source.
+    """
+    end = time.monotonic() + _UNLOADED_WITHIN
+    while names := our_running(client):
+        for name in {*names, source}:
             client.post("/api/generate", json={"model": name, "keep_alive": 0})
-    raise AssertionError(f"still in memory: {our_running(client)}")
+        if time.monotonic() > end:
+            raise AssertionError(f"still in memory: {names}")
 
 
-def clean(client: httpx.Client) -> None:
+def clean(client: httpx.Client, source: str) -> None:
     """Nothing of ours is left, in memory or on disk."""
-    known = our_names(client)
-    for name in our_running(client):
-        if name in known:
-            client.post("/api/generate", json={"model": name, "keep_alive": 0})
-    for name in known:
-        delete(client, name)
+    try:
+        unload_ours(client, source)
+    finally:
+        for name in our_names(client):
+            delete(client, name)
     assert our_names(client) == []
 
 

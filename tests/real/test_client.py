@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from codomyrmex_ollama_tui.client.address import parse_address
 from codomyrmex_ollama_tui.client.ollama import OllamaClient
 from codomyrmex_ollama_tui.domain.chat import (
     AnswerEnd,
@@ -106,7 +107,7 @@ async def test_closing_the_stream_stops_the_answer(client: OllamaClient, model: 
 
 
 async def test_load_and_unload(client: OllamaClient, model: str, raw: httpx.Client) -> None:
-    unload_ours(raw)
+    unload_ours(raw, model)
     loaded = await client.load(model, options={"num_ctx": 512}, keep_alive="10m")
     assert loaded.done_reason == "load"
     (running,) = [one for one in await client.running() if one.name.startswith(PREFIX)]
@@ -115,7 +116,7 @@ async def test_load_and_unload(client: OllamaClient, model: str, raw: httpx.Clie
     assert running.size > 0
     assert 0 <= running.gpu_share <= 1
     assert (await client.unload(model)).done_reason == "unload"
-    unload_ours(raw)
+    unload_ours(raw, model)
     assert our_running(raw) == []
 
 
@@ -125,7 +126,7 @@ async def test_load_and_unload(client: OllamaClient, model: str, raw: httpx.Clie
 async def test_keep_alive(
     client: OllamaClient, model: str, keep_alive: float | str, least: float, most: float, raw: httpx.Client
 ) -> None:
-    unload_ours(raw)
+    unload_ours(raw, model)
     await client.load(model, options={"num_ctx": 512}, keep_alive=keep_alive)
     (running,) = [one for one in await client.running() if one.name == model]
     assert running.expires_at is not None
@@ -231,8 +232,6 @@ async def test_blobs(client: OllamaClient) -> None:
 
 
 async def test_a_port_where_nobody_listens() -> None:
-    from codomyrmex_ollama_tui.client.address import parse_address
-
     async with OllamaClient(parse_address(f"127.0.0.1:{free_port()}")) as nobody:
         with pytest.raises(ServerUnreachable):
             await nobody.version()

@@ -6,26 +6,42 @@ import re
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.terminal import Window
-from tests.real.server import LIMIT, RealServer
+from tests.real.server import LIMIT, PREFIX, RealServer
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX"),
 ]
-RATE = re.compile(r"\d+(?:\.\d+)? tok/s")
+SHORT = f"{PREFIX}short:latest"
 
 
-def test_ask_read_and_stop(server: RealServer, model: str, tmp_path: Path) -> None:
-    with Window(tmp_path, "--host", server.url, "--model", model) as window:
-        window.expect(f"{server.version}")
+def is_answered(screen: str) -> bool:
+    """The line under the answer says how it went."""
+    return "· stopped" not in screen and re.search(r"first [\d.]+ ", screen) is not None
+
+
+def test_ask_and_read(server: RealServer, raw: httpx.Client, model: str, tmp_path: Path) -> None:
+    """With a model whose answers are short."""
+    made = {"model": SHORT, "from": model, "parameters": {"num_predict": 8}, "stream": False}
+    assert raw.post("/api/create", json=made).status_code == 200
+    with Window(tmp_path, "--host", server.url, "--model", SHORT) as window:
+        window.expect(server.version[:3])
         window.expect("enter send")
         window.send("Say OK.", "enter")
-        print(window.expect("tok/s", LIMIT))
+        window.expect("esc stop")
+        window.expect(is_answered, LIMIT)
+        window.quit()
+
+
+def test_stop(server: RealServer, model: str, tmp_path: Path) -> None:
+    with Window(tmp_path, "--host", server.url, "--model", model) as window:
+        window.expect("enter send")
         window.send("Write a very long story about the sea.", "enter")
-        window.expect("esc", LIMIT)
+        window.expect("tokens/s", LIMIT)
         window.send("esc")
-        window.expect("stopped", 30)
+        window.expect("· stopped", 30)
         window.quit()

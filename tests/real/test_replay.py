@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.embedded.held import ANY_END, EMPTY, Arranger, held_cases
 from tests.embedded.harness import MODEL
+from tests.embedded.held import ANY_END, EMPTY, Arranger, held_cases
 from tests.embedded.shapes import MOST_LINES, Answer, ask, differences, recorded
 from tests.real.server import PREFIX, RealServer, copy_model, delete, our_names, ours, unload_ours
 from tests.support.recorded import case
@@ -47,7 +47,7 @@ class RealArranger(Arranger):
             copy_model(self._client, self._source, name)
 
     def _unload(self) -> None:
-        unload_ours(self._client)
+        unload_ours(self._client, self._source)
 
     def _copy(self, source: str, destination: str) -> None:
         copy_model(self._client, ours(source), ours(destination))
