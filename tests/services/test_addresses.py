@@ -32,7 +32,7 @@ def test_the_rule(flag: str | None, ollama_host: str, settings: Settings, url: s
 
 def test_an_address_that_cannot_be_is_passed_over_and_named() -> None:
     bad = Settings(server_host="me:secret@host", host_from="file")
-    address, origin, problems = choose_address(None, "http://me@host", bad)
+    address, origin, problems = choose_address(None, "http://me:secret@host", bad)
     assert (address.url, origin) == ("http://127.0.0.1:11434", "default")
     assert [problem.partition(" is passed over: ")[0] for problem in problems] == ["OLLAMA_HOST", "server_host"]
     assert "secret" not in "".join(problems)
