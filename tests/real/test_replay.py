@@ -91,7 +91,8 @@ def _with_names(answer: Answer, names: dict[str, str]) -> Answer:
     for part in (answer.body, *answer.lines):
         if isinstance(part, dict) and isinstance(part.get("error"), str):
             for old, new in names.items():
-                part["error"] = re.sub(rf"(?<![\w./:-]){re.escape(old)}(?!\w)", lambda _, new=new: new, part["error"])
+                before = rf"(?<![\w./:-]){re.escape(old)}(?!\w)"
+                part["error"] = re.sub(before, new.replace("\\", r"\\"), part["error"])
     return answer
 
 
