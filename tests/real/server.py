@@ -14,7 +14,7 @@ PREFIX = "cotui-test-"
 DEFAULT_MODEL = "smollm2:135m"
 LIMIT = 300.0  # seconds for one answer: a slow machine may load and generate for long
 _LIBRARY = "registry.ollama.ai/library/"
-_UNLOADED_WITHIN = 30.0
+_UNLOADED_WITHIN = 60.0
 
 
 class AbsentError(Exception):
