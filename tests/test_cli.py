@@ -219,3 +219,30 @@ def test_no_start_starts_nothing(tmp_path: Path) -> None:
         drain(handle, process)
         assert process.returncode == 0
     assert not (tmp_path / "pid").exists()
+
+
+@posix
+def test_the_program_ends_when_its_terminal_is_gone_and_nobody_says_so(tmp_path: Path) -> None:
+    """Without a hang-up signal, as under `setsid` or `nohup`: what can no longer be drawn ends it."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {"PATH": os.defpath, "HOME": str(tmp_path), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "codomyrmex_ollama_tui", "--host", free_host()],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        read_until(ours, b"retrying in")  # from here on it draws the seconds
+        os.close(ours)
+        process.wait(LIMIT)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()

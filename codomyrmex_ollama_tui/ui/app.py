@@ -20,8 +20,11 @@ from codomyrmex_ollama_tui.ui.commands import Command, HasKeymap, ScreenCommands
 from codomyrmex_ollama_tui.ui.messages import OpenChat, OpenFirstRun, OpenModels
 from codomyrmex_ollama_tui.ui.screens.room import local_now
 from codomyrmex_ollama_tui.ui.tell import tell
+from codomyrmex_ollama_tui.ui.terminal import lasting
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from codomyrmex_ollama_tui.services.build import Services
     from codomyrmex_ollama_tui.store.settings import SettingsStore
 
@@ -127,6 +130,10 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         self._choose_theme(settings.settings.theme)
         if settings.settings.reduce_motion:
             self.animation_level = "none"
+
+    def get_driver_class(self) -> type[Driver]:
+        """The driver of this platform, which ends the program when its terminal goes away."""
+        return lasting(super().get_driver_class())
 
     def _keys_wanted(self) -> dict[str, str]:
         keymap: dict[str, str] = {}
