@@ -18,6 +18,7 @@ from tests.embedded.made import MadeWheel
 MODEL = "smollm2:135m"
 AMOUNTS = re.compile(r"(\d+(?:\.\d+)?) / (\d+(?:\.\d+)?) MB")
 QUESTION = "Say hello in one short sentence."
+STORY = "Write a long story about a lighthouse keeper and the sea."
 ANSWER = re.compile(
     rf"{re.escape(QUESTION)}.*?▌{MODEL}\s(?P<text>.*?)\d+\.\d tokens/s · first \d+\.\d\d s.* · \d+ tokens · done",
     re.DOTALL,
@@ -49,6 +50,23 @@ def read_card(window: Window, nobody: str) -> None:
     assert f"No Ollama answers at {nobody}" in card
 
 
+def stop_one(window: Window) -> None:
+    """Stop an answer while it comes. How long an answer gets is the model's own choice: a short one is asked again."""
+
+    def end(screen: str) -> str:
+        """How the last answer ended ("" while it comes): what stands below its question, or below the upper edge."""
+        match = re.search(r"· (?:stopped|done)", screen.rpartition(STORY)[2])
+        return match[0] if match else ""
+
+    for _ in range(8):
+        window.send(STORY, "enter")
+        window.expect(Growing(4), 60, why="an answer that grows")
+        window.send("esc")
+        if end(window.expect(lambda screen: end(screen) != "", 10, why="the end of the answer")) == "· stopped":
+            return
+    raise AssertionError(f"no answer was long enough to be stopped:\n{window.text()}")
+
+
 def converse(window: Window) -> None:
     """A question and its whole answer; one that is stopped while it comes; and the end."""
     window.send(QUESTION, "enter")
@@ -57,10 +75,7 @@ def converse(window: Window) -> None:
     assert match is not None
     assert len(match["text"].split()) > 1
 
-    window.send("Write a long story about a lighthouse keeper and the sea.", "enter")
-    window.expect(Growing(6), 60, why="an answer that grows")
-    window.send("esc")
-    window.expect("stopped", 10)
+    stop_one(window)
     processes = [process.cmdline() for process in window.family()]
     assert any("codomyrmex_ollama_tui.embedded" in " ".join(words) for words in processes)
     window.quit()
