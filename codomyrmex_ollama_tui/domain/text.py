@@ -39,3 +39,13 @@ def one_line(text: str, limit: int = 200) -> str:
     """Cleaned text on one line, runs of white space folded, cut with an ellipsis beyond `limit` characters."""
     line = " ".join(clean(text[: limit * 4 + 1000]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as Python writes it, printable and on one line, cut with an ellipsis beyond `limit` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number that is too long to show"
+    text = text if text.isprintable() else ascii(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
