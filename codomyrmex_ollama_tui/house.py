@@ -80,6 +80,9 @@ class House:
             now=local_now,
             client_settings=ClientSettings(request_timeout=float(settings.request_timeout)),
             clock=time.monotonic,
+            token=file_token,
+            data=self.folders.data,
+            cache=self.folders.cache,
         )
 
     def open_ui(self) -> int:
@@ -146,6 +149,13 @@ def _named(folder: str | None) -> Path | None:
 def local_now() -> datetime:
     """The time of day with the zone of this machine."""
     return datetime.now().astimezone()
+
+
+def file_token() -> str:
+    """Six random hex digits, for the names of new files."""
+    import secrets  # not before the first file is written
+
+    return secrets.token_hex(3)
 
 
 def editor_of(environment: Mapping[str, str]) -> tuple[str, ...]:

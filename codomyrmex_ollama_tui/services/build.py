@@ -4,32 +4,91 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.services.chat import ChatService
 from codomyrmex_ollama_tui.services.models import ModelsService
 from codomyrmex_ollama_tui.services.pulls import PullQueue
-from codomyrmex_ollama_tui.services.server import ClientSettings, Origin, ServerService
+from codomyrmex_ollama_tui.services.server import Access, ClientSettings, Origin, ServerService
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.client.address import Address
+    from codomyrmex_ollama_tui.services.details import DetailsService
+    from codomyrmex_ollama_tui.services.execution import ExecutionService
     from codomyrmex_ollama_tui.services.launch import Launcher
+    from codomyrmex_ollama_tui.services.outputs import OutputsService
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services are given of the world around them.
+
+    Attributes:
+        now: the time of day, with its zone.
+        clock: a monotonic clock in seconds.
+        token: a short random text of letters and digits, for the next file name.
+        data: the folder for what must not be lost; None where nothing is kept.
+        cache: the folder for what can be made again; None where it is kept in memory alone.
+    """
+
+    now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    token: Callable[[], str] | None = None
+    data: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
 class Services:
-    """All services of one run; made on any thread, used on one event loop."""
+    """All services of one run; made on any thread, used on one event loop. Those not needed at once are made later."""
 
     server: ServerService
     models: ModelsService
     chat: ChatService
+    around: Surroundings = field(repr=False)
+
+    @cached_property
+    def execution(self) -> ExecutionService:
+        """Requests run to their end, one or many, with their figures."""
+        from codomyrmex_ollama_tui.services.execution import ExecutionService  # like all here: not before it is used
+
+        return ExecutionService(self.server, now=self.around.now, clock=self.around.clock)
+
+    @cached_property
+    def details(self) -> DetailsService:
+        """What is known of each model, asked for once."""
+        from codomyrmex_ollama_tui.services.details import DetailsService
+        from codomyrmex_ollama_tui.store.details import DetailsStore
+
+        cache = self.around.cache
+        return DetailsService(self.server, self.models, None if cache is None else DetailsStore(cache / "details"))
+
+    @cached_property
+    def outputs(self) -> OutputsService:
+        """The saved records; nothing is read before the first question.
+
+        Raises:
+            RuntimeError: these services were built without a data folder or without a source of tokens.
+        """
+        from codomyrmex_ollama_tui.services.outputs import OutputsService
+        from codomyrmex_ollama_tui.services.records import records_in
+
+        data, token = self.around.data, self.around.token
+        if data is None or token is None:
+            raise RuntimeError("the services were built without a folder for outputs")
+        return OutputsService(records_in(data / "outputs", index=data / "index.db", now=self.around.now, token=token))
 
     async def aclose(self) -> None:
-        """Closes the running pull, then the server if it was started here."""
+        """Closes the running pull and the files that are open, then the server if it was started here."""
         try:
             await self.models.pulls.aclose()
+            if "outputs" in self.__dict__:
+                # Not on a thread: at the end of the interpreter there are none to be had any more.
+                self.outputs.records.close()
         finally:  # also when this is cancelled: no orphan
             await self.server.aclose()
 
@@ -41,17 +100,22 @@ def build_services(
     launcher: Launcher,
     now: Callable[[], datetime],
     client_settings: ClientSettings | None = None,
+    access: Access | None = None,
     clock: Callable[[], float] = time.monotonic,
+    token: Callable[[], str] | None = None,
+    data: Path | None = None,
+    cache: Path | None = None,
 ) -> Services:
-    """Builds the services; nothing is asked, started or imported from the client's side yet.
+    """Builds the services; nothing is asked, started, read or imported from the client's side yet.
 
     Args:
         address: where the server is looked for.
         origin: where that address came from; one from the flag is never replaced.
         launcher: what may be started in its place and how.
-        now: the time of day, with its zone.
+        access: the secrets of that address; no other one gets them.
+        now, clock, token, data, cache: as `Surroundings` has them.
     """
-    server = ServerService(address, origin, launcher, client_settings, clock=clock)
-    return Services(
-        server, ModelsService(server, PullQueue(server, clock=clock)), ChatService(server, now=now, clock=clock)
-    )
+    server = ServerService(address, origin, launcher, client_settings, access, clock=clock)
+    models = ModelsService(server, PullQueue(server, clock=clock), clock=clock)
+    around = Surroundings(now, clock, token, data, cache)
+    return Services(server, models, ChatService(server, now=now, clock=clock), around)

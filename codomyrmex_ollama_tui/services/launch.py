@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.client.address import Address, parse_address
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.state import Way
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.child import Child
@@ -53,6 +54,15 @@ class Launcher:
         import importlib.util
 
         return all(importlib.util.find_spec(name) is not None for name in self.engine_needs)
+
+    def ways(self, address: Address) -> tuple[Way, ...]:
+        """What a person can do when nobody answers at an address."""
+        ways = [Way.RETRY, Way.HOST]
+        if self.has_engine():
+            ways.append(Way.EMBEDDED)
+        if address.is_loopback and self.find_ollama() is None:
+            ways.append(Way.INSTALL)
+        return tuple(ways)
 
     def start_ollama(self, binary: str, address: Address) -> Child:
         """`ollama serve` on that address.

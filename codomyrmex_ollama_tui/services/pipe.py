@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.client.address import Address
 from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
 from codomyrmex_ollama_tui.domain.text import one_line
-from codomyrmex_ollama_tui.services.state import ClientSettings
+from codomyrmex_ollama_tui.services.state import Access, ClientSettings
 
 if TYPE_CHECKING:  # httpx is behind it: not before the first frame
     from codomyrmex_ollama_tui.client.ollama import OllamaClient
@@ -38,14 +38,24 @@ class Pipe:
     """
 
     def __init__(
-        self, address: Address, settings: ClientSettings, *, clock: Callable[[], float] = time.monotonic
+        self,
+        address: Address,
+        settings: ClientSettings,
+        access: Access | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
+        self._granted = address, access
         self.client: OllamaClient | None = None
         self._prober: OllamaClient | None = None
         self._problem = ""  # why there are no clients
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
+
+    def grant(self, address: Address, access: Access | None) -> None:
+        """From the next `connect` on that address, and no other, gets these secrets."""
+        self._granted = address, access
 
     async def connect(self, address: Address) -> None:
         """Goes to an address: new clients, nothing is sent. In a thread: for https the certificates are read.
@@ -92,11 +102,22 @@ class Pipe:
     def _make(self) -> tuple[OllamaClient, OllamaClient]:
         from codomyrmex_ollama_tui.client.ollama import OllamaClient  # httpx: not before the first frame
 
+        granted, access = self._granted
+        if access is None or granted != self.address:
+            access = Access()
+        headers, token, ca_file = access.headers, access.token, access.ca_file
         client = OllamaClient(
             self.address,
-            request_timeout=self._settings.request_timeout,
-            max_retries=self._settings.max_retries,
-            retry_delay=self._settings.retry_delay,
+            headers=headers,
+            token=token,
+            ca_file=ca_file,
+            request_timeout=self.settings.request_timeout,
+            max_retries=self.settings.max_retries,
+            retry_delay=self.settings.retry_delay,
+            jitter=self.settings.jitter,
             clock=self._clock,
         )
-        return client, OllamaClient(self.address, connect_timeout=CHECK_LIMIT, max_retries=0)
+        prober = OllamaClient(
+            self.address, headers=headers, token=token, ca_file=ca_file, connect_timeout=CHECK_LIMIT, max_retries=0
+        )
+        return client, prober

@@ -40,6 +40,7 @@ class PullState:
         stalled: downloading, but no new byte for 15 s.
         status: the server's own words, cleaned.
         error: one sentence of why it failed; "" otherwise.
+        failure: the error itself.
     """
 
     name: str
@@ -52,6 +53,7 @@ class PullState:
     stalled: bool = False
     status: str = ""
     error: str = ""
+    failure: OllamaError | None = None
 
 
 class PullQueue:
@@ -157,7 +159,7 @@ class PullQueue:
             words = one_line(str(error), 400)
             if isinstance(error, ModelNotFound):
                 words = f"there is no model {name} to pull ({one_line(error.words)})"
-            failed = replace(self._states[key], phase=PullPhase.FAILED, error=words)
+            failed = replace(self._states[key], phase=PullPhase.FAILED, error=words, failure=error)
             self._publish(key, replace(failed, speed=None, eta=None, stalled=False))
         else:
             tally.phase = PullPhase.DONE

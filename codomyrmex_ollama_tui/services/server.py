@@ -16,13 +16,13 @@ from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.launch import Launcher, read_engine_report
 from codomyrmex_ollama_tui.services.listeners import Listeners
 from codomyrmex_ollama_tui.services.pipe import Check, Pipe
-from codomyrmex_ollama_tui.services.state import ClientSettings, Kind, Origin, ServerPhase, ServerState, Way
+from codomyrmex_ollama_tui.services.state import Access, ClientSettings, Kind, Origin, ServerPhase, ServerState, Way
 
 if TYPE_CHECKING:  # httpx is behind it: not before the first frame
     from codomyrmex_ollama_tui.client.ollama import OllamaClient
     from codomyrmex_ollama_tui.services.child import Child
 
-__all__ = ["ClientSettings", "Kind", "Origin", "ServerPhase", "ServerService", "ServerState", "Way"]
+__all__ = ["Access", "ClientSettings", "Kind", "Origin", "ServerPhase", "ServerService", "ServerState", "Way"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ServerService:
         origin: Origin,
         launcher: Launcher,
         client_settings: ClientSettings | None = None,
+        access: Access | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         check_every: float = CHECK_EVERY,
@@ -58,7 +59,7 @@ class ServerService:
         self._named = address
         self._origin: Origin = origin
         self._engine_only = False
-        self._pipe = Pipe(address, client_settings or ClientSettings(), clock=clock)
+        self._pipe = Pipe(address, client_settings or ClientSettings(), access, clock=clock)
         self._child: Child | None = None
         self._launched: Kind = "none"
         self._starts = 0
@@ -109,36 +110,40 @@ class ServerService:
             self._asked_again = True
         self._wake.set()
 
-    async def use_host(self, text: str) -> None:
+    async def use_host(self, text: str, access: Access | None = None) -> None:
         """Goes to another server, as `--host` would have: it is never replaced by one started here.
 
         Raises:
             ValueError: the text cannot be an address; one sentence for a person.
         """
         address = parse_address(text)
-        self._publish(ServerPhase.STARTING, words=f"going to {address.label}")
-        async with self._moving:
-            await self._leave()
-            self._origin, self._engine_only = "flag", False
-            self._named = address
-            await self.start()
+        self._pipe.grant(address, access)
+        await self._go(f"going to {address.label}", "flag", address)
 
     async def use_embedded(self) -> None:
         """Leaves the address and starts the embedded engine, whatever may be started unasked."""
-        self._publish(ServerPhase.STARTING, words="going to the embedded engine")
+        await self._go("going to the embedded engine", "default", None)
+
+    async def _go(self, words: str, origin: Origin, address: Address | None) -> None:
+        self._publish(ServerPhase.STARTING, words=words)
         async with self._moving:
             await self._leave()
-            self._origin, self._engine_only = "default", True
+            self._origin, self._engine_only = origin, address is None
+            self._named = address or self._named
             await self.start()
 
     async def client(self) -> OllamaClient:
-        """The client of the present server; waits while it is starting, and looks once more if it is lost.
+        """The client of the present server; waits while it is starting, and looks again if it is lost.
 
         Raises:
             ServerUnreachable: it is lost or absent.
         """
         state = await self.settled()
-        if state.phase is not ServerPhase.READY and not self._closed:
+        for tries in range(1 + self._pipe.settings.max_retries):
+            # What could not be started here will not be there in a moment either.
+            if state.phase is ServerPhase.READY or self._closed or (tries and self._why):
+                break
+            await asyncio.sleep(self._pipe.settings.delay(tries))
             self._wake.set()
             await self._news.wait()
             state = await self.settled()
@@ -369,14 +374,9 @@ class ServerService:
         self._publish(phase, words=words)
 
     def _publish_missing(self, words: str, delay: float) -> None:
-        ways = [Way.RETRY, Way.HOST]
-        if self._launcher.has_engine():
-            ways.append(Way.EMBEDDED)
-        if self._named.is_loopback and self._launcher.find_ollama() is None:
-            ways.append(Way.INSTALL)
         absent = self._replaceable() and not self._was_ready
         phase = ServerPhase.ABSENT if absent else ServerPhase.LOST
-        self._publish(phase, words=words, retry_in=delay, ways=tuple(ways))
+        self._publish(phase, words=words, retry_in=delay, ways=self._launcher.ways(self._named))
 
     def _publish(
         self,

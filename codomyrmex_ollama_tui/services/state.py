@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -64,9 +65,30 @@ class ServerState:
 class ClientSettings:
     """How the client behaves, whatever the server: seconds and counts as `OllamaClient` has them.
 
-    No retries by default: the watch knows better when the server is back.
+    No retries by default: the watch knows better when the server is back. With retries, a server that may not be
+    started here is also looked for that much longer.
     """
 
     request_timeout: float = 120.0
     max_retries: int = 0
     retry_delay: float = 1.0
+    jitter: Callable[[], float] = lambda: 0.5
+
+    def delay(self, tries: int) -> float:
+        """Seconds before a further try: none before the first, then exponential, with jitter."""
+        return tries and min(30.0, self.retry_delay * 2.0 ** (tries - 1)) * (0.5 + self.jitter())
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one server wants besides its address: secrets, which are sent to that server alone and never shown.
+
+    Attributes:
+        headers: sent with every request.
+        token: sent as a bearer token.
+        ca_file: PEM file of the authorities to trust for https instead of the usual ones.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
