@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from codomyrmex_ollama_tui.domain.output_query import parse_query
-from codomyrmex_ollama_tui.domain.outputs import Entry, IndexEntry, Kind, Marks, Record, Rule
+from codomyrmex_ollama_tui.domain.outputs import Edit, Entry, IndexEntry, Kind, Marks, Record, Rule
 from codomyrmex_ollama_tui.services.records import Order, Records
 from codomyrmex_ollama_tui.store.index import Index
 from codomyrmex_ollama_tui.store.outputs import OutputsStore
@@ -88,37 +89,45 @@ def records(count: int, words: Words) -> Iterator[Record]:
 
 
 class Others:
-    """The turns and cells of other stores."""
+    """The turns and cells of other stores, held in memory."""
 
     kinds = frozenset({Kind.CHAT, Kind.CELL})
 
     def __init__(self, count: int, words: Words) -> None:
-        self._records = list(records(count, words))
+        self._records = {f"made-up:{number}": record for number, record in enumerate(records(count, words))}
 
     def entries(self) -> Iterator[IndexEntry]:
-        for number, record in enumerate(self._records):
-            tokens = record.metadata["eval_count"] if record.metadata else None
-            yield IndexEntry(
-                Kind.CHAT if number % 2 else Kind.CELL,
-                f"made-up:{number}",
-                record.model,
-                record.created_at + timedelta(microseconds=1),
-                title=record.prompt[:80],
-                preview=record.response[:200],
-                rating=record.marks.rating,
-                pinned=record.marks.pinned,
-                tags=record.marks.tags,
-                tokens=tokens if isinstance(tokens, int) else None,
-                place=f"conversation {number // 20}",
-                prompt=record.prompt,
-                answer=record.response,
-            )
+        """All of them, oldest first."""
+        return (self._entry(key, record) for key, record in self._records.items())
 
-    def mark(self, key: str, edit: Callable[[Marks], Marks]) -> IndexEntry:
-        raise NotImplementedError
+    def mark(self, key: str, edit: Edit) -> IndexEntry:
+        """Changes the marks of one."""
+        record = self._records[key] = replace(self._records[key], marks=edit(self._records[key].marks))
+        return self._entry(key, record)
 
     def delete(self, key: str) -> None:
-        raise NotImplementedError
+        """Forgets one."""
+        self._records.pop(key, None)
+
+    def _entry(self, key: str, record: Record) -> IndexEntry:
+        number = int(key.rpartition(":")[2])
+        tokens = record.metadata["eval_count"] if record.metadata else None
+        return IndexEntry(
+            Kind.CHAT if number % 2 else Kind.CELL,
+            key,
+            record.model,
+            record.created_at + timedelta(microseconds=1),
+            title=record.prompt[:80],
+            preview=record.response[:200],
+            rating=record.marks.rating,
+            pinned=record.marks.pinned,
+            tags=record.marks.tags,
+            note=record.marks.note,
+            tokens=tokens if isinstance(tokens, int) else None,
+            place=f"conversation {number // 20}",
+            prompt=record.prompt,
+            answer=record.response,
+        )
 
 
 def percentile(times: list[float], share: float) -> float:

@@ -14,6 +14,8 @@ from codomyrmex_ollama_tui.domain.models import NOTHING, Extra
 
 DEEPEST = 100
 """How deep values inside a record may lie in each other."""
+MOST_DIGITS = 4000
+"""Digits of a whole number inside a record; Python itself reads no more than 4,300."""
 
 
 class Kind(StrEnum):
@@ -81,7 +83,8 @@ class Marks:
         tags: in the order they were given; no two that differ in case alone.
 
     Raises:
-        ValueError: the rating is out of range, or a tag is blank, holds a line break or is there twice.
+        TypeError: the pin is no bool, a tag or the note is no text.
+        ValueError: the rating is no whole number from 1 to 5, or a tag is blank, holds a line break or is there twice.
     """
 
     rating: int | None = None
@@ -90,7 +93,14 @@ class Marks:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.rating is not None and (isinstance(self.rating, bool) or self.rating not in range(1, 6)):
+        if not isinstance(self.pinned, bool):
+            raise TypeError(f"pinned: {type(self.pinned).__name__} is not true or false")
+        for name, texts in (("tags", self.tags), ("note", (self.note,))):
+            for text in texts:
+                if not isinstance(text, str):
+                    raise TypeError(f"{name}: {type(text).__name__} is not text")
+        # 4.0 and True are in the range too, but would not be read again as a rating
+        if self.rating is not None and (type(self.rating) is not int or self.rating not in range(1, 6)):
             raise ValueError(f"rating: {self.rating!r} is not a whole number from 1 to 5")
         for tag in self.tags:
             if not tag.strip() or tag != " ".join(tag.split()):
@@ -359,10 +369,12 @@ def check_json(value: object, where: str, depth: int = 0) -> None:
 
     Raises:
         TypeError: something in it is not JSON, or a key is not text; names the place ("metadata.when").
-        ValueError: it is nested deeper than 100, or in itself.
+        ValueError: it is nested deeper than 100, or in itself, or a whole number has more than 4,000 digits.
     """
     if depth > DEEPEST:
         raise ValueError(f"{where}: nested deeper than {DEEPEST}")
+    if isinstance(value, int) and value.bit_length() > MOST_DIGITS * math.log2(10):
+        raise ValueError(f"{where}: a number of more than {MOST_DIGITS:,} digits")
     if value is None or isinstance(value, str | bool | int | float):
         return
     if isinstance(value, Mapping):

@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
+from typing import Any, Self
 
+from codomyrmex_ollama_tui.domain.output_export import record_fields
 from codomyrmex_ollama_tui.domain.output_query import Query
 from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS, Entry, Kind, Marks, Rule
 from codomyrmex_ollama_tui.library.results import ModelExecutionResult
@@ -175,17 +176,7 @@ class OutputManager:
             OutputError: it is gone, half-written or foreign.
         """
         record = self._records.read(self._records.key_of(Path(file_path)))
-        return {
-            "kind": record.kind.value,
-            "model_name": record.model,
-            "created_at": record.created_at.isoformat(),
-            "prompt": record.prompt,
-            "response": record.response,
-            "metadata": record.metadata,
-            "data": dict(record.data),
-            **asdict(record.marks),
-            "tags": list(record.marks.tags),
-        }
+        return record_fields(record)
 
     def mark_output(
         self,
@@ -209,7 +200,7 @@ class OutputManager:
         def edit(marks: Marks) -> Marks:
             return Marks(
                 marks.rating if rating is ... else rating,
-                marks.pinned if pinned is ... else bool(pinned),
+                marks.pinned if pinned is ... else pinned,
                 marks.tags if tags is ... else tuple(tags),
                 marks.note if note is ... else note,
             )
@@ -261,6 +252,16 @@ class OutputManager:
     def reindex(self) -> int:
         """Makes the search index again from the files, and gives the number of records. Never needed, never harmful."""
         return self._records.reindex()
+
+    def close(self) -> None:
+        """Lets go of the search index; any later call opens it again."""
+        self._records.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def _save(self, kind: Kind, **fields: Any) -> str:
         return str(self._records.path_of(self._records.save(kind, **fields).key))

@@ -26,12 +26,14 @@ from codomyrmex_ollama_tui.domain.outputs import (
     OutputUnreadable,
     Page,
     Record,
+    Removal,
     Rule,
     Source,
     Stats,
     Texts,
     plan_removal,
 )
+from codomyrmex_ollama_tui.services.refresh import refresh
 from codomyrmex_ollama_tui.store.index import Index, Order
 from codomyrmex_ollama_tui.store.index_file import IndexFailed, IndexLost
 from codomyrmex_ollama_tui.store.index_search import storable
@@ -39,8 +41,6 @@ from codomyrmex_ollama_tui.store.outputs import Deleted, OutputsStore
 
 __all__ = ["Deleted", "Order", "Records", "records_in"]
 
-SETTLED = timedelta(seconds=2)
-"""A folder that changed less than this ago may change again within one tick of its clock: it is looked at again."""
 SLOW_LOOK = 0.1
 """Seconds from which on a look for changes is not made before every answer."""
 _CHUNK = 250
@@ -159,6 +159,11 @@ class Records:
                 return
             after = page.after
 
+    def ending(self, end: str) -> tuple[str, ...]:
+        """The keys of at most 20 records that end so: the end of a file name tells a record apart."""
+        nothing: tuple[str, ...] = ()
+        return self._ask(lambda: self._index.ending(end), nothing)
+
     def count(self, query: Query, *, most: int = 10_000) -> int:
         """How many match, counted up to `most`."""
         return self._ask(lambda: self._index.count(query, most=most), 0)
@@ -215,23 +220,36 @@ class Records:
     def clean(self, rules: Iterable[Rule]) -> CleanPlan:
         """Removes what the rules say, and gives what went.
 
+        A saved record that is no longer as the index has it is judged by what it is now.
+
         Raises:
             OutputError: a record could not be removed (the first such; the others are gone).
         """
-        plan = self.plan(rules)
-        gone: list[str] = []
+        rules, now = tuple(rules), self._now()
+        plan = plan_removal(self.all(Query()), rules, now)
+
+        def agreed(entry: Entry) -> bool:
+            return bool(plan_removal([entry], rules, now).removals)
+
+        gone: list[Removal] = []
         failed: OutputError | None = None
         for removal in plan.removals:
+            entry = removal.entry
+            owner = self._owner(entry.kind)
             try:
-                self._owner(removal.entry.kind).delete(removal.entry.key)
-                gone.append(removal.entry.key)
+                if not isinstance(owner, OutputsStore):
+                    owner.delete(entry.key)
+                elif not owner.delete_if(entry.key, entry.stamp, agreed):
+                    self._look_at(entry.key)
+                    continue
+                gone.append(removal)
             except OutputError as error:
                 failed = failed or error
         for start in range(0, len(gone), _CHUNK):
-            self._forget(gone[start : start + _CHUNK])
+            self._forget([removal.entry.key for removal in gone[start : start + _CHUNK]])
         if failed is not None:
             raise failed
-        return plan
+        return CleanPlan(tuple(gone), plan.kept)
 
     def catch_up(self, *, thorough: bool = False, progress: Callable[[int], None] = lambda done: None) -> int:
         """Takes in what changed in the outputs folder without us, builds the index if there is none.
@@ -249,7 +267,7 @@ class Records:
                 built = 0
                 if not self._index.complete:
                     built = self._index.rebuild(self._sources, only_if_incomplete=True, progress=progress)
-                return built + self._refresh(thorough)
+                return built + refresh(self._store, self._index, self._now(), thorough=thorough)
             except IndexLost as error:
                 _log.warning("%s", error)
                 if attempt == 2:
@@ -277,7 +295,7 @@ class Records:
         except IndexLost as error:
             _log.warning("%s", error)
             done = self._index.rebuild(self._sources, progress=progress)
-        self._refresh(thorough=False)
+        refresh(self._store, self._index, self._now(), thorough=False)
         return done
 
     def revision(self) -> int:
@@ -306,8 +324,17 @@ class Records:
         raise ValueError(f"kind: no store holds records of kind {kind}")
 
     def _is_nowhere(self) -> bool:
-        """Nothing was ever saved: looking must not make folders."""
-        return len(self._sources) == 1 and not self._store.base.is_dir()
+        """Nothing was ever saved: looking must not make folders.
+
+        Raises:
+            OutputUnreadable: there is something else in the place of the folder.
+        """
+        base = self._store.base
+        if base.is_dir():
+            return False
+        if base.exists():
+            raise OutputUnreadable(base, "not a folder")
+        return len(self._sources) == 1
 
     def _ask(self, question: Callable[[], T], nothing: T, *, wait: bool = True) -> T:
         if self._is_nowhere():
@@ -326,46 +353,18 @@ class Records:
         except IndexFailed as error:  # its folder has a new time of change: the next look finds it
             _log.warning("%s is not in the index yet: %s", entry.key, error)
 
+    def _look_at(self, key: str) -> None:
+        """Takes in a saved record as it is now."""
+        try:
+            self._take_in(self._store.entry(key))
+        except OutputNotFound:
+            self._forget([key])
+
     def _forget(self, keys: Sequence[str]) -> None:
         try:
             self._index.remove(*keys)
         except IndexFailed as error:
             _log.warning("%d deleted records are still in the index: %s", len(keys), error)
-
-    def _refresh(self, thorough: bool) -> int:
-        known = self._index.folders()
-        count = 0
-        seen = set()
-        for folder, changed in self._store.folders():
-            seen.add(folder)
-            if not thorough and known.get(folder) == changed:
-                continue
-            count += self._refresh_folder(folder)
-            settled = abs(self._now().timestamp() - changed / 1e9) > SETTLED.total_seconds()
-            if known.get(folder) != (changed if settled else -1):
-                self._index.set_folder(folder, changed if settled else -1)
-        for place in {*known, *filter(self._store.holds, self._index.places())} - seen:
-            gone = list(self._index.stamps(place))
-            self._index.remove(*gone)
-            self._index.set_folder(place, None)
-            count += len(gone)
-        return count
-
-    def _refresh_folder(self, folder: str) -> int:
-        known = self._index.stamps(folder)  # before the files: one that is saved meanwhile is then new, not gone
-        files = self._store.files(folder)
-        changed = [file.key for file in files if known.get(file.key) != file.stamp]
-        for start in range(0, len(changed), _CHUNK):
-            self._index.put(*self._entries(changed[start : start + _CHUNK]))
-        gone = known.keys() - {file.key for file in files}
-        if gone:
-            self._index.remove(*gone)
-        return len(changed) + len(gone)
-
-    def _entries(self, keys: Iterable[str]) -> Iterator[IndexEntry]:
-        for key in keys:
-            with contextlib.suppress(OutputNotFound):  # deleted since
-                yield self._store.entry(key)
 
 
 def records_in(

@@ -64,6 +64,14 @@ class Index:
             row = connection.execute(f"SELECT {index_search.COLUMNS} FROM entry e WHERE key = ?", (key,)).fetchone()
             return None if row is None else _entry(row, _names(connection))
 
+    def ending(self, end: str, *, most: int = 20) -> tuple[str, ...]:
+        """The keys that end so, sorted, at most so many."""
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT key FROM entry WHERE substr(key, -length(?1)) = ?1 ORDER BY key LIMIT ?2", (storable(end), most)
+            ).fetchall()
+        return tuple(key for (key,) in rows)
+
     def texts(self, key: str) -> Texts:
         """The texts of one record; empty ones if it does not have it."""
         with self._file.reading() as connection:

@@ -42,12 +42,13 @@ from codomyrmex_ollama_tui.store.output_files import (
     write_record,
     write_text,
 )
+from codomyrmex_ollama_tui.store.output_lock import held
 from codomyrmex_ollama_tui.store.paths import make_private
 
 SEVERAL = "several"
 """The folder of records that are about more than one model."""
 LARGEST = 256 * 1024 * 1024
-"""Bytes of a file that is read at all; no record comes near it."""
+"""Bytes of a file that is written or read at all; no usual record comes near it."""
 
 _KIND_FOLDERS = {
     Kind.OUTPUT: "outputs",
@@ -57,9 +58,6 @@ _KIND_FOLDERS = {
     Kind.COMPARISON: "comparisons",
     Kind.CONFIG: "configs",
 }
-_LOCK_NAME = ".lock"
-_LOCK_WAIT = 10.0
-"""Seconds to wait for another process that is changing a record."""
 _ATTEMPTS = 1000
 """File names that are tried before saving is given up."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,14 +82,16 @@ class Deleted:
 class OutputsStore:
     """The outputs folder. Nothing is read or made before the first call; safe to use from several threads."""
 
-    def __init__(self, base: Path, *, token: Callable[[], str], sync: bool = True) -> None:
+    def __init__(self, base: Path, *, token: Callable[[], str], sync: bool = True, largest: int = LARGEST) -> None:
         """
         Args:
             base: the folder; made when the first record is saved.
             token: gives a short random text of letters and digits for the next file name.
             sync: whether a new record is to last through a power cut; without it only through a crash of the program.
+            largest: bytes of a file that is written or read at all.
         """
         self.base = base
+        self._largest = largest
         self._token = token
         self._sync = sync
 
@@ -131,7 +131,7 @@ class OutputsStore:
 
         Raises:
             TypeError, ValueError: metadata or data hold what JSON cannot hold (named).
-            OutputNotSaved: it could not be written; nothing is left behind.
+            OutputNotSaved: it could not be written, or is too large to be read again; nothing is left behind.
         """
         if record.kind not in _KIND_FOLDERS:
             raise ValueError(f"kind: {record.kind} is not saved as a file")
@@ -142,6 +142,8 @@ class OutputsStore:
         text = write_record(record)
         model = safe_name(record.model) if record.model and ", " not in record.model else SEVERAL
         folder = self.base / _KIND_FOLDERS[record.kind] / model / day_name(record.created_at)
+        if len(text) > self._largest // 4 and len(text.encode()) > self._largest:  # a character has at most 4 bytes
+            raise OutputNotSaved(folder, f"the record is larger than {self._largest:,} bytes")
         token = self._token()
         for attempt in range(_ATTEMPTS):
             path = folder / f"{record_name(record.created_at, token + (f'-{attempt}' if attempt else ''))}.json"
@@ -207,7 +209,7 @@ class OutputsStore:
             ValueError: the new marks are not allowed.
         """
         path = self.path_of(key)
-        with self._held():
+        with held(self.base):
             text = self._text(path)
             marks = edit(self._record(path, text).marks)
             try:
@@ -235,6 +237,27 @@ class OutputsStore:
             with contextlib.suppress(OSError):
                 if folder != self.base and self.base in folder.parents:
                     folder.rmdir()
+
+    def delete_if(self, key: str, stamp: str, agreed: Callable[[IndexEntry], bool]) -> bool:
+        """Deletes a record that is still as it was with that stamp, or else if `agreed` says so of what it is now.
+
+        Returns:
+            whether it was deleted: False if it stays, and if there was none.
+
+        Raises:
+            OutputNotSaved: it could not be deleted.
+        """
+        path = self.path_of(key)
+        with held(self.base):
+            try:
+                if stamp_of(path.lstat()) != stamp and not agreed(self.entry(key)):
+                    return False
+            except (FileNotFoundError, NotADirectoryError, OutputNotFound):
+                return False
+            except OSError as error:
+                raise OutputNotSaved(path, _reason(error)) from error
+            self.delete(key)
+        return True
 
     def take(self, key: str) -> Deleted:
         """Deletes a record and gives back what brings it back.
@@ -321,15 +344,15 @@ class OutputsStore:
             if not stat.S_ISREG(path.lstat().st_mode):  # a link could lead out, a pipe would never end
                 raise OutputUnreadable(path, "not a regular file", foreign=True)
             with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
+                data = file.read(self._largest + 1)
         except OutputUnreadable:
             raise
         except (FileNotFoundError, NotADirectoryError) as error:
             raise OutputNotFound(path) from error
         except OSError as error:
             raise OutputUnreadable(path, _reason(error)) from error
-        if len(data) > LARGEST:
-            raise OutputUnreadable(path, f"larger than {LARGEST:,} bytes", foreign=True)
+        if len(data) > self._largest:
+            raise OutputUnreadable(path, f"larger than {self._largest:,} bytes", foreign=True)
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -351,23 +374,6 @@ class OutputsStore:
         base, real = os.path.realpath(self.base), os.path.realpath(folder)
         if real != base and not real.startswith(os.path.join(base, "")):
             raise OSError(f"{folder} leads out of {self.base}")
-
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Holds the folder against other changes of marks, in this process and others."""
-        from filelock import FileLock, Timeout  # saving and listing do without it
-
-        lock = FileLock(self.base / _LOCK_NAME, timeout=_LOCK_WAIT, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise OutputNotSaved(self.base / _LOCK_NAME, "another program has been holding it for 10 s") from error
-        except OSError as error:
-            raise OutputNotSaved(self.base / _LOCK_NAME, _reason(error)) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _entry(record: Record, key: str, path: Path, status: os.stat_result) -> IndexEntry:
