@@ -94,7 +94,14 @@ class Calls:
         return Fields(load_object(data, path), path)
 
     async def answer(
-        self, path: str, body: Mapping[str, object], *, model: str, rest: float = 0.0, patient: bool = False
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        model: str,
+        rest: float = 0.0,
+        patient: bool = False,
+        first_byte: float | None = None,
     ) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
         """The pieces of an answer and its end.
 
@@ -102,8 +109,10 @@ class Calls:
             rest: seconds to rest after each real wait for the network.
             patient: whether silence may be a tool call in the writing, which is sent only when it is whole; then
                 the wait between two bytes has no limit.
+            first_byte: seconds until it begins; None is the usual limit.
         """
-        first_byte, gap = self._limits.first_byte, None if patient else self._limits.request
+        first_byte = self._limits.first_byte if first_byte is None else first_byte
+        gap = None if patient else self._limits.request
         call = _call("POST", path, body, model, repeatable=True, first_byte=first_byte, gap=gap)
         reader = AnswerReader(path, model)
         clock = self._clock

@@ -132,15 +132,22 @@ class OllamaClient:
 
     # -- answers -------------------------------------------------------------------------------------------------
 
-    def chat(self, request: ChatRequest, *, rest: float = 0.0) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
+    def chat(
+        self, request: ChatRequest, *, rest: float = 0.0, first_byte_timeout: float | None = None
+    ) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
         """`POST /api/chat`, streaming; the last item is the AnswerEnd. Arguments and errors as in `generate`.
 
         While tools are offered the wait between two bytes has no limit: a call is sent only when it is whole.
         """
         patient = bool(request.tools)
-        return self._calls.answer("/api/chat", chat_body(request), model=request.model, rest=rest, patient=patient)
+        body, model = chat_body(request), request.model
+        return self._calls.answer(
+            "/api/chat", body, model=model, rest=rest, patient=patient, first_byte=first_byte_timeout
+        )
 
-    def generate(self, request: GenerateRequest, *, rest: float = 0.0) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
+    def generate(
+        self, request: GenerateRequest, *, rest: float = 0.0, first_byte_timeout: float | None = None
+    ) -> AsyncGenerator[AnswerPiece | AnswerEnd, None]:
         """`POST /api/generate`, streaming; the last item is the AnswerEnd.
 
         Close the generator (`contextlib.aclosing`) to stop: the response is closed at once, and the server with it.
@@ -148,13 +155,15 @@ class OllamaClient:
         Args:
             rest: seconds to rest after each real wait for the network, so that what comes fast is read together
                 and drawn together. For drawing only: whoever measures takes 0.
+            first_byte_timeout: seconds until this answer begins; None is the client's own limit.
 
         Raises:
             StreamBroken: with the text that had come; see its subclasses.
             BadReply: with the text that had come, for what is not the protocol.
             OllamaError: all the others, before anything has come.
         """
-        return self._calls.answer("/api/generate", generate_body(request), model=request.model, rest=rest)
+        body, model = generate_body(request), request.model
+        return self._calls.answer("/api/generate", body, model=model, rest=rest, first_byte=first_byte_timeout)
 
     async def load(
         self, model: str, *, options: Mapping[str, object] = NOTHING, keep_alive: KeepAlive | None = None

@@ -13,6 +13,7 @@ Everything that can go wrong between us and a server, as one tree:
     + StreamFailed       the server sent an error line in the middle
     + StreamUnfinished   the stream ended properly, but without its last line
   x BadReply             it said something we cannot read
+  x Stopped              it was stopped on this side before its end
 
 `str(error)` is one clear sentence for a person, with the server's own words where it has any.
 """
@@ -139,6 +140,13 @@ class BadReply(OllamaError):
         self.excerpt = excerpt[:200]
         self.partial = partial
         self.thinking = thinking
+
+
+class Stopped(OllamaError):
+    """Somebody on this side stopped the work before its end."""
+
+    def __init__(self) -> None:
+        super().__init__("it was stopped before its end")
 
 
 def casts_doubt(error: OllamaError) -> bool:

@@ -46,7 +46,8 @@ class Comparison:
     Attributes:
         verdict: of B against A.
         ratio: Hodges–Lehmann estimate of rate B / rate A (1.0 is equal); NaN without any pair.
-        low, high: the 95 % interval of the ratio by the exact Wilcoxon distribution; NaN for fewer than 6 pairs.
+        low, high: the interval of the ratio by the exact Wilcoxon distribution; NaN where there are too few pairs
+            (fewer than 6 at 95 %).
         pairs: how many pairs entered.
         more_pairs: about how many more pairs would decide, if the spread stays; None when decided or not foreseeable.
     """
@@ -57,6 +58,40 @@ class Comparison:
     high: float
     pairs: int
     more_pairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What can honestly be said of some samples, in their unit.
+
+    Attributes:
+        n: how many there are, at least 1.
+        median, minimum, maximum: of all of them.
+        interval: of the median at 95 %; None for fewer than 6 samples: what is said then is only indicative.
+        spread: robust standard deviation; None for one sample.
+        variation: `spread / median`; None for one sample, and where the median is 0.
+    """
+
+    n: int
+    median: float
+    minimum: float
+    maximum: float
+    interval: Interval | None
+    spread: float | None
+    variation: float | None
+
+    @property
+    def indicative(self) -> bool:
+        """Too few samples for an interval."""
+        return self.interval is None
+
+    @property
+    def noise(self) -> str:
+        """In words: "quiet" to 2 %, "fair" to 5 %, "noisy" to 10 %, then "do not compare"; "" for none."""
+        if self.variation is None:
+            return ""
+        words = ((0.02, "quiet"), (0.05, "fair"), (0.10, "noisy"))
+        return next((word for limit, word in words if self.variation <= limit), "do not compare")
 
 
 def median(samples: Sequence[float]) -> float:
@@ -81,6 +116,23 @@ def variation(samples: Sequence[float]) -> float:
     """Robust coefficient of variation (`spread / median`), NaN where the median is 0 or there are no samples."""
     middle = median(samples)
     return spread(samples) / middle if middle else math.nan
+
+
+def summarise(samples: Sequence[float]) -> Summary | None:
+    """The summary of samples; None for none."""
+    if not samples:
+        return None
+    several = len(samples) > 1
+    varied = variation(samples) if several else math.nan
+    return Summary(
+        n=len(samples),
+        median=median(samples),
+        minimum=min(samples),
+        maximum=max(samples),
+        interval=median_interval(samples),
+        spread=spread(samples) if several else None,
+        variation=varied if math.isfinite(varied) else None,
+    )
 
 
 @lru_cache(256)
@@ -167,12 +219,18 @@ def shift(differences: Sequence[float], confidence: float = 0.95) -> tuple[float
     return median(walsh), Interval(walsh[index], walsh[-1 - index], 1 - 2 * below / 2 ** len(differences))
 
 
-def compare(pairs: Sequence[tuple[float, float]], *, noise: float = NOISE) -> Comparison:
+def pairs_needed(confidence: float = 0.95) -> int:
+    """How many pairs the exact interval needs at least: 6 at 95 %."""
+    return next(n for n in range(1, 60) if wilcoxon_index(n, confidence) is not None)
+
+
+def compare(pairs: Sequence[tuple[float, float]], *, noise: float = NOISE, confidence: float = 0.95) -> Comparison:
     """Is B faster than A?
 
     Args:
         pairs: (rate of A, rate of B) of the same prompt in the same round, both above 0 in any unit of rate.
         noise: the natural logarithm of the ratio below which a difference does not matter.
+        confidence: of the interval; several comparisons at once want more than one alone (1 - 0.05 / their number).
 
     Raises:
         ValueError: a rate that is not a positive finite number.
@@ -180,10 +238,10 @@ def compare(pairs: Sequence[tuple[float, float]], *, noise: float = NOISE) -> Co
     for a, b in pairs:
         if not (0 < a < math.inf and 0 < b < math.inf):
             raise ValueError(f"rates must be positive and finite, not {a!r} and {b!r}")
-    estimate, interval = shift([math.log(b / a) for a, b in pairs])
+    estimate, interval = shift([math.log(b / a) for a, b in pairs], confidence)
     if interval is None:
         ratio = math.exp(estimate)
-        missing = 6 - len(pairs)
+        missing = pairs_needed(confidence) - len(pairs)
         return Comparison(Verdict.UNDECIDED, ratio, math.nan, math.nan, len(pairs), missing)
     low, high = interval.low, interval.high
     if low > 0 and estimate > noise:
