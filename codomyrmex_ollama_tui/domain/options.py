@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from codomyrmex_ollama_tui.domain.option_rules import OPTION_RULES, OptionRule
-from codomyrmex_ollama_tui.domain.text import shown
+from codomyrmex_ollama_tui.domain.text import shown, wrong
 
 __all__ = [
     "ALIASES",
     "OPTION_RULES",
     "REQUEST_FIELDS",
     "OptionRule",
+    "check_field",
     "check_options",
     "split_options",
     "unknown_option",
@@ -32,11 +33,6 @@ ALIASES: Mapping[str, str] = MappingProxyType({"max_tokens": "num_predict", "con
 
 REQUEST_FIELDS = ("system", "format", "keep_alive", "think", "images", "raw", "template", "suffix")
 """What a request has beside its options; `split_options` parts the two."""
-
-
-def wrong(where: str, value: object, allowed: str) -> str:
-    """One sentence that names the field, its value and what is allowed."""
-    return f"{where} = {shown(value)}: allowed is {allowed}"
 
 
 def check_options(options: Mapping[str, object], where: str = "options") -> dict[str, object]:
@@ -79,7 +75,7 @@ def split_options(
         if value is None and (name in _FIELD_CHECKS or name in OPTION_RULES or name in ALIASES):
             continue
         if name in _FIELD_CHECKS:
-            found = _field(name, value, _place(where, name))
+            found = check_field(name, value, _place(where, name))
             if found is not None:
                 fields[name] = found
             continue
@@ -96,8 +92,25 @@ def unknown_option(name: object, where: str, known: Mapping[str, object] | list[
     """One sentence about a name that is no option, with the one that may be meant."""
     import difflib  # seldom needed, and not cheap
 
+    if name in ALIASES and name not in known:
+        return f"{where}: there is no option {shown(name)}; {ALIASES[str(name)]!r} is meant"
     near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f"{where}: there is no option {shown(name)}" + (f"; {near[0]!r} is near" if near else "")
+
+
+def check_field(name: str, value: object, where: str) -> object | None:
+    """A field of `REQUEST_FIELDS` as it is sent; None where nothing is sent (`format` "text").
+
+    Raises:
+        ValueError: the value is not allowed; names the field, the value and what is allowed.
+    """
+    if name == "format":
+        return wire_format(value, where)
+    read, allowed = _FIELD_CHECKS[name]
+    found = read(value)
+    if found is None:
+        raise ValueError(wrong(where, value, allowed))
+    return found
 
 
 def wire_format(value: object, where: str = "format") -> str | dict[str, object] | None:
@@ -176,13 +189,3 @@ _FIELD_CHECKS: Mapping[str, tuple[Callable[[object], object | None], str]] = {
     "images": (_images, "a list of base64 texts"),
     "format": (wire_format, FORMATS),
 }
-
-
-def _field(name: str, value: object, where: str) -> object | None:
-    if name == "format":
-        return wire_format(value, where)
-    read, allowed = _FIELD_CHECKS[name]
-    found = read(value)
-    if found is None:
-        raise ValueError(wrong(where, value, allowed))
-    return found

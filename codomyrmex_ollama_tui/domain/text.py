@@ -49,3 +49,8 @@ def shown(value: object, limit: int = 60) -> str:
         return "a number that is too long to show"
     text = text if text.isprintable() else ascii(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def wrong(where: str, value: object, allowed: str) -> str:
+    """One sentence that names a field, its value and what is allowed."""
+    return f"{where} = {shown(value)}: allowed is {allowed}"

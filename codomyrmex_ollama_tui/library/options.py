@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from codomyrmex_ollama_tui.domain.options import check_options, wire_format, wrong
+from codomyrmex_ollama_tui.domain.options import check_options, wire_format
+from codomyrmex_ollama_tui.domain.text import wrong
 
 __all__ = ["ExecutionOptions"]
 

@@ -1,8 +1,8 @@
-"""The settings that the program reads before its first frame: names, defaults, what is allowed."""
+"""The settings of `[ollama]` and `[ui]`: names, defaults, meanings, what is allowed. Read before the first frame."""
 
 from __future__ import annotations
 
-import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,29 +10,30 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force: defaults, over them `config.toml`, over it the environment.
+    """The settings in force: defaults, over them `config.toml`, over it the environment, over all the flags.
+
+    What each of them means stands in `RULES`.
 
     Attributes:
-        server_host: host of `[ollama]` (may hold a port, or a whole URL, as OLLAMA_HOST may).
-        server_port: port of `[ollama]`, 1–65535.
-        host_from, port_from: where they were written: "", "file" or "environment".
-        auto_start_server: whether a server may be started here when nobody answers on this machine.
-        ollama_binary: name or path of the `ollama` program.
-        request_timeout: seconds for short calls, and between two pieces of an answer.
-        theme: name of a theme.
-        reader_width: cells of the transcript at most, 40–400.
-        reduce_motion: no spinners, no animation.
-        send_key: what sends the composer's text, "enter" or "ctrl+j"; the other one begins a new line.
+        host_from, port_from: where `server_host` and `server_port` were written: "", "file" or "environment".
+        first_byte_timeout: None is no limit.
         keys: id of a command → key(s), as Textual writes them, several with commas.
     """
 
+    ollama_binary: str = "ollama"
+    auto_start_server: bool = True
+    default_model: str = "llama2"
     server_host: str = "localhost"
     server_port: int = 11434
+    request_timeout: int = 120
+    max_retries: int = 3
+    retry_delay: float = 1.0
+    output_directory: str = "./ollama_outputs"
+    enable_caching: bool = True
+    cache_ttl: int = 3600
+    first_byte_timeout: float | None = None
     host_from: str = ""
     port_from: str = ""
-    auto_start_server: bool = True
-    ollama_binary: str = "ollama"
-    request_timeout: int = 120
     theme: str = "night"
     reader_width: int = 100
     reduce_motion: bool = False
@@ -44,7 +45,8 @@ class Settings:
 class Rule:
     """One setting: where it stands, what it may be (`allowed` in words), and how it is read from TOML and from text.
 
-    `read` gives the value, or None for one that is not allowed.
+    `read` gives the value, or None for one that is not allowed. `unset` is what a program may pass for "none", which
+    a file says by leaving the line out.
     """
 
     table: str
@@ -52,6 +54,18 @@ class Rule:
     allowed: str
     read: Callable[[object], object | None]
     from_text: Callable[[str], object]
+    meaning: str
+    unset: bool = False
+
+    @property
+    def default(self) -> object:
+        """The value where nobody says anything."""
+        return DEFAULTS[self.name]
+
+    @property
+    def place(self) -> str:
+        """Its name with its table, "ollama.server_port"."""
+        return f"{self.table}.{self.name}"
 
 
 def _text(value: object) -> str | None:
@@ -63,6 +77,15 @@ def _number(low: int, high: int) -> Callable[[object], int | None]:
     def read(value: object) -> int | None:
         # True is a number to Python, not to a person.
         return value if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high else None
+
+    return read
+
+
+def _amount(low: float, high: float) -> Callable[[object], float | None]:
+    def read(value: object) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            return None  # also what is not a number (nan)
+        return float(value)
 
     return read
 
@@ -82,27 +105,122 @@ def _number_of(text: str) -> object:
         return text
 
 
-def _truth_of(text: str) -> object:
+def _amount_of(text: str) -> object:
+    try:
+        amount = float(text)
+    except ValueError:
+        return text
+    return amount if math.isfinite(amount) else text
+
+
+def truth_of(text: str) -> object:
+    """The truth value that a word such as "yes" or "off" means; other words as they are."""
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     return words.get(text.strip().lower(), text)
 
 
+SECONDS_A_DAY = 86400
+
 RULES: tuple[Rule, ...] = (
-    Rule("ollama", "server_host", "a host name, an IP address or a URL", _text, str),
-    Rule("ollama", "server_port", "a whole number from 1 to 65535", _number(1, 65535), _number_of),
-    Rule("ollama", "auto_start_server", "true or false", _truth, _truth_of),
-    Rule("ollama", "ollama_binary", "the name or path of a program", _text, str),
-    Rule("ollama", "request_timeout", "a whole number of seconds from 1 to 86400", _number(1, 86400), _number_of),
-    Rule("ui", "theme", "the name of a theme", _text, str),
-    Rule("ui", "reader_width", "a whole number of cells from 40 to 400", _number(40, 400), _number_of),
-    Rule("ui", "reduce_motion", "true or false", _truth, _truth_of),
-    Rule("ui", "send_key", '"enter" or "ctrl+j"', _one_of("enter", "ctrl+j"), str),
+    Rule("ollama", "ollama_binary", "the name or path of a program", _text, str, "name or path of the program"),
+    Rule("ollama", "auto_start_server", "true or false", _truth, truth_of, "start a server here when none answers"),
+    Rule(
+        "ollama",
+        "default_model",
+        "the name of a model",
+        _text,
+        str,
+        "for programs that name no model; never pulled or chosen by the screens",
+    ),
+    Rule(
+        "ollama",
+        "server_host",
+        "a host name, an IP address or a URL",
+        _text,
+        str,
+        "a host name, an IP address or a URL; only counts where it is written",
+    ),
+    Rule(
+        "ollama",
+        "server_port",
+        "a whole number from 1 to 65535",
+        _number(1, 65535),
+        _number_of,
+        "1 to 65535; only counts where it is written",
+    ),
+    Rule(
+        "ollama",
+        "request_timeout",
+        "a whole number of seconds from 1 to 86400",
+        _number(1, SECONDS_A_DAY),
+        _number_of,
+        "seconds for short calls, and between two pieces of an answer; 1 to 86400",
+    ),
+    Rule(
+        "ollama",
+        "max_retries",
+        "a whole number from 0 to 100",
+        _number(0, 100),
+        _number_of,
+        "how often a call that found no server is tried again; 0 to 100",
+    ),
+    Rule(
+        "ollama",
+        "retry_delay",
+        "a number of seconds from 0 to 3600",
+        _amount(0, 3600),
+        _amount_of,
+        "seconds before the first new try, doubled each time; 0 to 3600",
+    ),
+    Rule(
+        "ollama",
+        "output_directory",
+        "the path of a folder",
+        _text,
+        str,
+        "where outputs are kept; left as it is, the screens and cotui use their data folder",
+    ),
+    Rule("ollama", "enable_caching", "true or false", _truth, truth_of, "keep the list of models for a while"),
+    Rule(
+        "ollama",
+        "cache_ttl",
+        "a whole number of seconds from 0 to 31536000",
+        _number(0, 365 * SECONDS_A_DAY),
+        _number_of,
+        "seconds that the list of models is kept; 0 asks each time",
+    ),
+    Rule(
+        "ollama",
+        "first_byte_timeout",
+        "a number of seconds from 0.001 to 86400",
+        _amount(0.001, SECONDS_A_DAY),
+        _amount_of,
+        "seconds until an answer must begin, for programs and batches; no limit if left out",
+        unset=True,
+    ),
+    Rule(
+        "ui", "theme", "the name of a theme", _text, str, "night, day, contrast, one of Textual's, or one of your own"
+    ),
+    Rule(
+        "ui",
+        "reader_width",
+        "a whole number of cells from 40 to 400",
+        _number(40, 400),
+        _number_of,
+        "the longest line of a conversation in cells, 40 to 400",
+    ),
+    Rule("ui", "reduce_motion", "true or false", _truth, truth_of, "no spinners, no animation"),
+    Rule(
+        "ui",
+        "send_key",
+        '"enter" or "ctrl+j"',
+        _one_of("enter", "ctrl+j"),
+        str,
+        '"enter" or "ctrl+j"; the other one begins a new line',
+    ),
 )
 
-# Further names of `[ollama]`, which the configuration of the library knows and this floor does not read.
-LIBRARY_NAMES = frozenset(
-    {"default_model", "max_retries", "retry_delay", "output_directory", "enable_caching", "cache_ttl"}
-)
+DEFAULTS: Mapping[str, object] = MappingProxyType({rule.name: getattr(Settings(), rule.name) for rule in RULES})
 
 
 def rule_for(table: str, name: str) -> Rule | None:
@@ -110,22 +228,16 @@ def rule_for(table: str, name: str) -> Rule | None:
     return next((rule for rule in RULES if (rule.table, rule.name) == (table, name)), None)
 
 
-def problem(where: str, value: object, allowed: str) -> str:
-    """One sentence that names the field, its value and what is allowed."""
-    return f"{where} = {_shown(value)}: allowed is {allowed}"
-
-
 def unknown(table: str, name: str) -> str:
     """One sentence about a name nobody knows, with the one that may be meant."""
+    import difflib  # seldom needed
+
     known = [rule.name for rule in RULES if rule.table == table]
     near = difflib.get_close_matches(name, known, n=1)
-    return f"{table}.{_plain(name)}: there is no such setting" + (f"; {near[0]!r} is near" if near else "")
+    return f"{table}.{plain(name)}: there is no such setting" + (f"; {near[0]!r} is near" if near else "")
 
 
-def _shown(value: object) -> str:
-    return _plain(repr(value))
-
-
-def _plain(text: str) -> str:
-    shown = text if text.isprintable() else ascii(text)
-    return shown if len(shown) <= 60 else shown[:59] + "…"
+def plain(name: str) -> str:
+    """A name as it stands in a sentence; quoted where it could not be told from it."""
+    text = name if name.isprintable() else ascii(name)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -22,6 +22,8 @@ from codomyrmex_ollama_tui.store.settings import SettingsStore
 NOON = datetime(2026, 1, 2, 12, 30, tzinfo=UTC)
 CONFIG = """\
 # my own words
+schema_version = 2
+
 [ollama]
 server_host = "gpu.local"  # the big one
 default_model = "qwen3:8b"
@@ -35,7 +37,7 @@ reduce_motion = true
 models.pull = "p,f9"
 
 [servers.office]
-host = "https://office"
+address = "https://office"
 """
 
 
@@ -159,7 +161,7 @@ def test_a_change_keeps_comments_and_tables_of_others(tmp_path: Path) -> None:
         ("ui.reader_width", 7, "ui.reader_width = 7: allowed is"),
         ("ui.thme", "x", "'theme' is near"),
         ("nothing.at_all", 1, "there is no such setting"),
-        ("keys.", "x", "allowed is a key"),
+        ("keys.", "x", "the name is not whole"),
         ("keys.a", "\x1b", "allowed is a key"),
     ],
 )

@@ -1,1 +1,1 @@
-"""How databases are laid out, by version."""
+"""How files and databases are laid out, by version."""
