@@ -12,7 +12,7 @@ from typing import TextIO
 
 from codomyrmex_ollama_tui.cli.tables import cells
 from codomyrmex_ollama_tui.cli.terms import is_terminal
-from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.domain.text import clean
 
 EVERY = 0.1
 """Seconds between two drawings at least, but for lines that are finished."""
@@ -60,7 +60,7 @@ class Lines:
         self._stale = True
         if not self._live:
             if finished and (before is None or not before[1]):
-                self._send(one_line(text, 600) + "\n")
+                self._send(_harmless(text) + "\n")
         elif finished or self._clock() - self._drawn_at >= EVERY:
             self._draw()
 
@@ -86,7 +86,7 @@ class Lines:
         while len(entries) > most:
             gone = next((number for number, (_, finished) in enumerate(entries) if finished), len(entries) - 1)
             del entries[gone]
-        shown = [cut(one_line(text, 400), self.room) for text, _ in entries]
+        shown = [cut(_harmless(text), self.room) for text, _ in entries]
         self._send(self._back() + "".join(f"\x1b[2K{line}\n" for line in shown) + "\x1b[J")
         self._drawn = len(shown)
         self._drawn_at = self._clock()
@@ -105,6 +105,11 @@ class Lines:
             self._stream.write(text.encode("ascii", "replace").decode("ascii"))
         except OSError:  # nobody looks any more; the work goes on
             self._live, self._stream = False, None
+
+
+def _harmless(text: str) -> str:
+    """One line without control bytes; blanks that line things up stay."""
+    return clean(text).replace("\n", " ").replace("\t", " ")
 
 
 def draws(stream: object) -> bool:
@@ -143,6 +148,8 @@ def _size(stream: object) -> os.terminal_size:
     """The size of the terminal that is drawn on, which need not be that of standard output."""
     fileno = getattr(stream, "fileno", None)
     try:
-        return os.get_terminal_size(fileno()) if fileno is not None else shutil.get_terminal_size()
+        size = os.get_terminal_size(fileno()) if fileno is not None else None
     except (OSError, ValueError):
-        return shutil.get_terminal_size()
+        size = None
+    # some terminals say that they have no size at all
+    return size if size is not None and size.columns > 0 and size.lines > 0 else shutil.get_terminal_size()

@@ -113,7 +113,10 @@ def write_text(text: str) -> None:
 def to_json(value: object) -> object:
     """A value as JSON has it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        if not fields.get("extra", True):  # what a server said beyond the protocol: nothing
+            del fields["extra"]
+        return fields
     if isinstance(value, Mapping):
         return {str(name): to_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "run": "answer a prompt, or open the chat with a model",
+        "doctor": "look for what is wrong, and say how to mend it",
         "models": "list, show, pull, push, remove, copy, create and unload models",
     }
 )

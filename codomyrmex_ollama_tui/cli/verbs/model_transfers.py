@@ -14,6 +14,7 @@ from codomyrmex_ollama_tui.cli.progress import Lines, bar, letters
 from codomyrmex_ollama_tui.cli.tables import pad
 from codomyrmex_ollama_tui.cli.terms import FAILED, INTERRUPTED, OK, USAGE_ERROR, Failure, sentence
 from codomyrmex_ollama_tui.cli.verbs.model_changes import allow_replacing, plain_name
+from codomyrmex_ollama_tui.cli.verbs.models import find_named, tell_missing
 from codomyrmex_ollama_tui.domain.chat import CreateRequest
 from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable, casts_doubt
 from codomyrmex_ollama_tui.domain.names import problem_with_name
@@ -121,14 +122,15 @@ def _figures(
 
 async def push(house: House, given: argparse.Namespace) -> int:
     """`cotui models push`."""
-    errors: dict[str, str] = {}
-    names = list(dict.fromkeys(given.models))
+    models = await house.services.models.list_models()
+    found, missing = find_named(given.models, models)
+    errors = dict(zip(missing, tell_missing(missing, models), strict=True))
     with Lines() as lines:
-        for name in names:
+        for name in (model.name for model in found):
             steps = house.services.models.push(name, insecure=given.insecure)
             errors[name] = await _follow(house, lines, name, steps, "sent")
     if given.json:
-        tables.write_json([{"name": name, "error": errors[name]} for name in names])
+        tables.write_json([{"name": name, "error": error} for name, error in errors.items()])
     return FAILED if any(errors.values()) else OK
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from codomyrmex_ollama_tui.cli import tables
 from codomyrmex_ollama_tui.cli.parser import leaf
 from codomyrmex_ollama_tui.cli.tables import Cell, Column
-from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, tell
+from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, is_terminal, listed, tell
 from codomyrmex_ollama_tui.domain.names import problem_with_name, same_model
-from codomyrmex_ollama_tui.house import local_now
+from codomyrmex_ollama_tui.library.places import local_now
+from codomyrmex_ollama_tui.services.models import FIRST_MODEL, near_names
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def add_parser(verbs: Verbs) -> None:
         help="the models on the server, newest first",
         epilog="piped, a line has: name, digest, bytes, parameters, quantization, time of change",
     )
-    listing.add_argument("words", metavar="WORD", nargs="*", help="only those with all of these in the name")
+    listing.add_argument(
+        "words", metavar="WORD", nargs="*", default=[], help="only those with all of these in the name"
+    )
     showing = leaf(inner, "show", show_model, help="all that is known of a model")
     showing.add_argument("model", metavar="MODEL")
     part = showing.add_mutually_exclusive_group()
@@ -95,7 +99,7 @@ def _add_changes(inner: Verbs) -> None:
     copying.add_argument("destination", metavar="NEW_NAME")
     _yes(copying, "replace a model that has the new name already")
     stopping = leaf(inner, "stop", changes.stop, help="take models out of memory", before=_check_names)
-    stopping.add_argument("models", metavar="MODEL", nargs="*")
+    stopping.add_argument("models", metavar="MODEL", nargs="*", default=[])
     stopping.add_argument("--all", action="store_true", help="all that are in memory")
     creating = leaf(
         inner,
@@ -146,8 +150,6 @@ def find_named(names: Iterable[str], models: Sequence[Named]) -> tuple[list[Name
 
 def tell_missing(names: Iterable[str], models: Sequence[ModelSummary]) -> list[str]:
     """Says of each name that there is no such model, and what may be meant; returns the sentences."""
-    from codomyrmex_ollama_tui.services.models import near_names
-
     said = []
     for name in names:
         near = near_names(name, [model.name for model in models])
@@ -167,8 +169,13 @@ async def list_models(house: House, given: argparse.Namespace) -> int:
     if given.json:
         tables.write_json(models)
         return OK
-    now = local_now()
-    tables.write_table(MODEL_COLUMNS, [_model_row(model, now) for model in models])
+    if models or not is_terminal(sys.stdout):
+        now = local_now()
+        tables.write_table(MODEL_COLUMNS, [_model_row(model, now) for model in models])
+    elif wanted:
+        tell(f"no model has {listed(given.words)} in its name")
+    else:
+        tell(f"no model is here yet; `cotui models pull {FIRST_MODEL}` fetches a small one")
     return OK
 
 
@@ -261,8 +268,11 @@ async def list_running(house: House, given: argparse.Namespace) -> int:
     if given.json:
         tables.write_json(running)
         return OK
-    now = local_now()
-    tables.write_table(RUNNING_COLUMNS, [_running_row(model, now) for model in running])
+    if running or not is_terminal(sys.stdout):
+        now = local_now()
+        tables.write_table(RUNNING_COLUMNS, [_running_row(model, now) for model in running])
+    else:
+        tell("no model is in memory")
     return OK
 
 

@@ -68,7 +68,7 @@ def add_parser(verbs: Verbs) -> None:
         before=prepare,
     )
     parser.add_argument("model", metavar="MODEL", help="the model to ask")
-    parser.add_argument("prompt", metavar="PROMPT", nargs="*", help="what to ask; several words are joined")
+    parser.add_argument("prompt", metavar="PROMPT", nargs="*", default=[], help="what to ask; several words are joined")
     parser.add_argument("--system", metavar="TEXT", help="the system prompt, in place of the model's own")
     parser.add_argument("--image", metavar="FILE", action="append", default=[], help="a picture to look at; repeatable")
     parser.add_argument("--format", metavar="json|FILE", help="answer in JSON, or by the JSON schema in this file")
@@ -231,13 +231,18 @@ async def answer(house: House, given: argparse.Namespace) -> int:
     outcome = ended[0] if ended else None
     if given.json:
         tables.write_json(result_of(given.request, outcome, "" if code == INTERRUPTED else words, code))
-    elif code == OK and outcome is not None and outcome.done_reason == "length":
-        tell("the answer was cut: num_predict is reached, or the context is full")
+    elif code == OK and outcome is not None and _cut_unasked(outcome):
+        tell("the answer ends in the middle: the context is full, or the model's own num_predict is reached")
     if words:
         tell(words)
     if given.verbose and outcome is not None and outcome.end is not None:
         figures(outcome)
     return code
+
+
+def _cut_unasked(outcome: Execution) -> bool:
+    """Whether the answer reached a limit that was not given here."""
+    return outcome.done_reason == "length" and "num_predict" not in outcome.request.options
 
 
 async def _refuse_blind(house: House, model: str) -> None:
@@ -259,5 +264,5 @@ async def missing_words(house: House, model: str, error: ModelNotFound) -> str:
         near = near_names(model, [one.name for one in await house.services.models.list_models()])
     except OllamaError:
         near = ()
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{sentence(error)}{hint} (`cotui models pull {model}` fetches it)"
+    fetch = f"`cotui models pull {model}`"
+    return f"{sentence(error)}; " + (f"did you mean {near[0]}? Else {fetch} first" if near else f"{fetch} fetches it")
