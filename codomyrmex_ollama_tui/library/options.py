@@ -83,3 +83,11 @@ class ExecutionOptions:
             ValueError: neither of these.
         """
         return wire_format(self.format)
+
+    def preset(self) -> dict[str, object]:
+        """What a preset keeps of it: the options, and the format where it is not text.
+
+        Raises:
+            ValueError: a field has been set to what is not allowed.
+        """
+        return self.sent() if self.wire_format() is None else {**self.sent(), "format": self.format}

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from codomyrmex_ollama_tui.domain.names import problem_with_name
 from codomyrmex_ollama_tui.domain.options import OPTION_RULES, check_field, unknown_option
-from codomyrmex_ollama_tui.domain.text import shown, wrong
+from codomyrmex_ollama_tui.domain.text import one_line, shown, wrong
 from codomyrmex_ollama_tui.store import profiles
 from codomyrmex_ollama_tui.store.fields import plain, rule_for, truth_of, unknown
 from codomyrmex_ollama_tui.store.profiles import ServerProfile, check_name, profile_of
@@ -162,7 +162,7 @@ def check_pattern(pattern: str, where: str) -> str:
         if not _PATTERN.fullmatch(pattern):
             raise ValueError(wrong(f"{where} name", pattern, PATTERN_ALLOWED))
     elif reason := problem_with_name(pattern):
-        raise ValueError(f"{where} name = {shown(pattern)}: {reason}; allowed is {PATTERN_ALLOWED}")
+        raise ValueError(f"{where} name = {shown(pattern)}: {one_line(reason)}; allowed is {PATTERN_ALLOWED}")
     return pattern
 
 
