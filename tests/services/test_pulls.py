@@ -3,68 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from codomyrmex_ollama_tui.services.pulls import PullPhase, PullQueue, PullState
 from codomyrmex_ollama_tui.services.server import ServerPhase
+from tests.services.pull_bench import SUCCESS, A, Bench, bench
 from tests.services.rooms import LIMIT, launcher, ollama, watching
-from tests.support.recorded import answer, case
-from tests.support.server import CUT, Gate, LocalServer, Raw, Reply, Request, Stream
+from tests.support.recorded import WIRE, answer, case
+from tests.support.server import CUT, Gate, Raw, Reply, Request, Stream
 
-A = "sha256:" + "a" * 64
-
-
-@dataclass
-class Bench:
-    """A queue at a real server, and every state it told."""
-
-    real: LocalServer
-    queue: PullQueue
-    told: list[PullState]
-    news: asyncio.Event
-
-    def take(self, state: PullState) -> None:
-        self.told.append(state)
-        self.news.set()
-
-    async def until(self, wanted: Callable[[PullState], bool]) -> PullState:
-        seen = 0
-        async with asyncio.timeout(LIMIT):
-            while True:
-                for state in self.told[seen:]:
-                    if wanted(state):
-                        return state
-                seen = len(self.told)
-                self.news.clear()
-                await self.news.wait()
-
-    async def over(self, name: str = "smollm2:135m") -> PullState:
-        return await self.until(lambda state: state.name == name and state.phase.over)
+STREAMS = sorted(
+    path.stem
+    for path in (WIRE / "cases").glob("pull_*.json")
+    if not path.stem.endswith("nostream") and "malformed" not in path.stem and case(path.stem)["response"].get("lines")
+)
+WHOLE = [name for name in STREAMS if case(name)["response"]["lines"][-1]["json"] == {"status": "success"}]
 
 
-@asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
-    async with ollama() as real, watching(real.url, launcher(folder), "flag") as (service, _):
-        queue = PullQueue(service)
-        made = Bench(real, queue, [], asyncio.Event())
-        queue.listen(made.take)
-        await service.start()
-        try:
-            yield made
-        finally:
-            await queue.aclose()
+def test_every_recorded_stream_is_replayed() -> None:
+    assert len(STREAMS) >= 28
+    assert len(WHOLE) >= 16
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["pull_full", "pull_full_fast", "pull_full_three_parts", "pull_resumed", "pull_already_present", "pull_update",
-     "pull_source_down_5s", "pull_connection_cut_once", "pull_resumed_after_sigkill"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", sorted({*STREAMS} - {*WHOLE}))
+async def test_a_recorded_stream_that_did_not_end_well_never_goes_back_either(tmp_path: Path, name: str) -> None:
+    """It is tried once more, and the second answer is a whole one that begins at zero."""
+    async with bench(tmp_path, delays=(0.0,)) as at:
+        at.real.route("POST", "/api/pull", [answer(name), answer("pull_full")])
+        at.queue.add("smollm2:135m")
+        last = await at.over()
+        assert last.phase in (PullPhase.DONE, PullPhase.FAILED)
+        figures = [(state.completed, state.total or 0) for state in at.told]
+        assert [completed for completed, _ in figures] == sorted(completed for completed, _ in figures)
+        assert [total for _, total in figures] == sorted(total for _, total in figures)
+        assert all(completed <= total for completed, total in figures)
+
+
+@pytest.mark.parametrize("name", WHOLE)
 async def test_recorded_pulls_end_well_and_never_go_back(tmp_path: Path, name: str) -> None:
     async with bench(tmp_path) as at:
         at.real.route("POST", "/api/pull", answer(name))
@@ -146,21 +123,139 @@ async def test_cancelling_closes_the_connection_and_lets_the_next_one_in(tmp_pat
         assert at.queue.states[1].phase is PullPhase.DONE
 
 
-async def test_trying_again_begins_anew_at_the_end_of_the_queue(tmp_path: Path) -> None:
+async def test_trying_again_keeps_the_figures_and_what_is_over_can_be_forgotten(tmp_path: Path) -> None:
     line = {"status": "pulling a", "digest": A, "total": 100, "completed": 40}
     whole = {**line, "completed": 100}
     async with bench(tmp_path) as at:
         at.real.route("POST", "/api/pull", [Stream(line, CUT), Stream(whole, {"status": "success"})])
         at.queue.add("a")
-        assert (await at.over("a:latest")).phase is PullPhase.FAILED
+        failed = await at.over("a:latest")
+        assert failed.phase is PullPhase.FAILED
+        assert failed.failure is not None
         at.queue.retry("a")
-        assert at.queue.states[0] == PullState("a:latest")
+        again = at.queue.states[0]
+        assert (again.phase, again.completed, again.total, again.error) == (PullPhase.QUEUED, 40, 100, "")
         done = await at.until(lambda state: state.phase is PullPhase.DONE)
         assert (done.completed, done.total) == (100, 100)
         at.queue.dismiss("a")
         assert at.queue.states == ()
         at.queue.retry("a")
         assert at.queue.states == ()
+
+
+# ---------------------------------------------------------------------- pause and resume
+
+
+async def test_a_paused_pull_closes_its_connection_and_goes_on_where_the_server_says(tmp_path: Path) -> None:
+    hold = Gate()
+    line = {"status": "pulling a", "digest": A, "total": 100, "completed": 40}
+    async with bench(tmp_path) as at:
+        at.real.route(
+            "POST",
+            "/api/pull",
+            [
+                Stream(line, hold),
+                Stream({**line, "completed": 41}, hold, {**line, "completed": 100}, {"status": "success"}),
+            ],
+        )
+        at.queue.add("a")
+        await at.until(lambda state: state.completed == 40)
+        at.queue.pause("a")
+        paused = at.queue.states[0]
+        assert (paused.phase, paused.completed, paused.total, paused.speed) == (PullPhase.PAUSED, 40, 100, None)
+        async with asyncio.timeout(LIMIT):
+            await at.real.asked("/api/pull")[0].closed.wait()
+        at.queue.pause("a")
+        assert at.queue.states == (paused,)
+        at.queue.resume("a")
+        goes_on = await at.until(lambda state: state.completed == 41)
+        assert (goes_on.resumed_at, goes_on.began_again) == (41, False)
+        hold.open()
+        assert (await at.over("a:latest")).phase is PullPhase.DONE
+
+
+async def test_the_recorded_pause_and_resume(tmp_path: Path) -> None:
+    hold = Gate()
+    lines = [line["json"] for line in case("pull_cancelled")["response"]["lines"]]
+    async with bench(tmp_path) as at:
+        at.real.route("POST", "/api/pull", [Stream(*lines, hold), answer("pull_resumed")])
+        at.queue.add("smollm2:135m")
+        await at.until(lambda state: state.completed == 40_304_640)
+        at.queue.pause("smollm2:135m")
+        at.queue.resume("smollm2:135m")
+        await at.over()
+        assert {state.resumed_at for state in at.told} == {None, 40_828_928}
+        assert not any(state.began_again for state in at.told)
+        completed = [state.completed for state in at.told]
+        assert completed == sorted(completed)
+
+
+async def test_a_server_that_begins_at_zero_again_is_told(tmp_path: Path) -> None:
+    async with bench(tmp_path, delays=(0.0,)) as at:
+        at.real.route("POST", "/api/pull", [answer("pull_server_sigkill"), answer("pull_resumed_after_sigkill")])
+        at.queue.add("smollm2:135m")
+        done = await at.over()
+        assert done.phase is PullPhase.DONE
+        assert any(state.began_again and state.retrying and state.completed == 31_195_136 for state in at.told)
+        completed = [state.completed for state in at.told]
+        assert completed == sorted(completed)
+
+
+async def test_pausing_what_waits_lets_the_others_go_first(tmp_path: Path) -> None:
+    hold = Gate()
+    async with bench(tmp_path) as at:
+        at.real.route(
+            "POST", "/api/pull", [Stream({"status": "pulling manifest"}, hold, {"status": "success"}), SUCCESS]
+        )
+        for name in ("a", "b", "c"):
+            at.queue.add(name)
+        await hold.reached()
+        at.queue.pause("b")
+        hold.open()
+        await at.over("c:latest")
+        assert at.queue.states[1].phase is PullPhase.PAUSED
+        at.queue.dismiss("b")
+        assert [state.name for state in at.queue.states] == ["a:latest", "c:latest"]
+
+
+async def test_several_at_once(tmp_path: Path) -> None:
+    hold = Gate()
+    async with bench(tmp_path, at_once=2) as at:
+        at.real.route("POST", "/api/pull", Stream({"status": "pulling manifest"}, hold, {"status": "success"}))
+        for name in ("a", "b", "c", "d"):
+            at.queue.add(name)
+        await at.real.wait_for("/api/pull", 2)
+        await hold.reached()
+        assert [state.phase.running for state in at.queue.states] == [True, True, False, False]
+        at.queue.at_once = 3
+        await at.real.wait_for("/api/pull", 3)
+        hold.open()
+        await at.over("d:latest")
+
+
+# ---------------------------------------------------------------------- many lines
+
+
+async def test_ten_thousand_lines_are_told_in_a_few_states(tmp_path: Path) -> None:
+    lines = [{"status": "pulling a", "digest": A, "total": 10_000, "completed": number} for number in range(10_000)]
+    async with bench(tmp_path) as at:
+        at.real.route("POST", "/api/pull", Stream(*lines, {"status": "success"}))
+        turns = 0
+
+        async def other_work() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        other = asyncio.create_task(other_work())
+        at.queue.add("a")
+        done = await at.over("a:latest")
+        other.cancel()
+        assert done.completed == 9_999
+        assert turns > 100, "everything else on the loop has its turn"
+        assert len(at.told) < 2_000
+        assert at.told[-1] is done
 
 
 async def test_a_cancelled_pull_can_be_added_again_while_its_connection_closes(tmp_path: Path) -> None:
@@ -197,7 +292,7 @@ async def test_a_server_that_hangs_up_is_looked_at_once(tmp_path: Path) -> None:
     async with ollama() as real, watching(real.url, launcher(tmp_path), "flag", check_every=60.0) as (service, _):
         await service.settled()
         real.route("POST", "/api/pull", Raw())
-        queue = PullQueue(service)
+        queue = PullQueue(service, retry_delays=())
         at = Bench(real, queue, [], asyncio.Event())
         queue.listen(at.take)
         queue.add("a")
