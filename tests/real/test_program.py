@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.stopping import stop_one
 from tests.e2e.terminal import Window
 from tests.real.server import LIMIT, PREFIX, RealServer
 
@@ -40,8 +41,5 @@ def test_ask_and_read(server: RealServer, raw: httpx.Client, model: str, tmp_pat
 def test_stop(server: RealServer, model: str, tmp_path: Path) -> None:
     with Window(tmp_path, "--host", server.url, "--model", model) as window:
         window.expect("enter send")
-        window.send("Write a very long story about the sea.", "enter")
-        window.expect("tokens/s", LIMIT)
-        window.send("esc")
-        window.expect("· stopped", 30)
+        stop_one(window, model, LIMIT)
         window.quit()

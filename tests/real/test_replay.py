@@ -28,6 +28,7 @@ NOT_SENT = {
 }
 CLOUD = re.compile("model_cloud_.*|show_cloud_suffix|web_search_cloud_off|status_cloud")
 LOCAL = re.compile("host_header_foreign|cors_.*")
+NEEDS_NOT = {"chat_tools_unsupported": "tools", "gen_suffix_unsupported": "insert"}
 SENT = [name for name in held_cases() if not any(re.fullmatch(pattern, name) for pattern in NOT_SENT)]
 
 
@@ -102,13 +103,42 @@ def _ours_only(path: str, answer: Answer) -> None:
         answer.body["models"] = [one for one in answer.body["models"] if one["name"].startswith(PREFIX)]
 
 
+def _by_the_model(name: str, wanted: Answer, got: Answer, source: dict[str, Any]) -> None:
+    """Take out of what was recorded what another model of that name may do in another way.
+
+    Args:
+        source: what the server shows of the model that was given.
+    """
+    if isinstance(wanted.body, dict) and isinstance(got.body, dict):
+        if "license" not in source and wanted.body.get("license", "").startswith("Apache"):
+            del wanted.body["license"]
+        if wanted.body.get("eval_count") and got.body.get("eval_count", 0) < 2:  # it had nothing to say
+            for counter in ("eval_count", "eval_duration"):
+                if counter not in got.body:
+                    wanted.body.pop(counter, None)
+    if name == "gen_suffix_unsupported" and isinstance(got.body, dict):
+        # names share the process of their weights, and here the server says the name that was loaded
+        got.body["error"] = re.sub(r"library/\S+", f"library/{ours(MODEL)}", str(got.body.get("error")))
+
+
+@pytest.fixture(scope="session")
+def source(server: RealServer, raw: httpx.Client) -> dict[str, Any]:
+    """What the server shows of the model that was given."""
+    shown: dict[str, Any] = raw.post("/api/show", json={"model": server.models[0]}).raise_for_status().json()
+    return shown
+
+
 def test_what_is_not_sent_is_named() -> None:
     assert len(SENT) >= 240
     assert {name.split("_")[0] for name in held_cases() if name not in SENT} == {"pull", "tags", "me"}
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_a_real_server_answers_in_the_recorded_shape(name: str, server: RealServer, raw: httpx.Client) -> None:
+def test_a_real_server_answers_in_the_recorded_shape(
+    name: str, server: RealServer, raw: httpx.Client, source: dict[str, Any]
+) -> None:
+    if (capability := NEEDS_NOT.get(name)) in source["capabilities"]:
+        pytest.skip(f"the model that was given has the capability {capability}")
     if server.cloud and CLOUD.fullmatch(name):
         pytest.skip("recorded with the cloud switched off (OLLAMA_NO_CLOUD=1)")
     if not server.address.is_loopback and LOCAL.fullmatch(name):
@@ -124,4 +154,5 @@ def test_a_real_server_answers_in_the_recorded_shape(name: str, server: RealServ
     got = ask(raw, request, most_lines=min(left or MOST_LINES, MOST_LINES if left is None else 1))
     _ours_only(request["path"], got)
     wanted = _with_names(recorded(response), names)
+    _by_the_model(name, wanted, got, source)
     assert differences(wanted, got, any_end=any_end, first_only=left is not None) == []
