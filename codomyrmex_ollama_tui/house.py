@@ -10,17 +10,17 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from codomyrmex_ollama_tui.services.addresses import choose_address
+from codomyrmex_ollama_tui.library.places import file_token, local_now
+from codomyrmex_ollama_tui.library.places import find_folders as folders_in
+from codomyrmex_ollama_tui.services.addresses import access_of, choose_address, profile_address
 from codomyrmex_ollama_tui.services.build import Services, build_services
 from codomyrmex_ollama_tui.services.launch import Launcher
 from codomyrmex_ollama_tui.services.state import ClientSettings
 from codomyrmex_ollama_tui.store.paths import Folders, make_private
 from codomyrmex_ollama_tui.store.settings import SettingsStore
 
-APP_NAME = "codomyrmex-ollama-tui"
 ENDED_BY_SIGNAL = 130
 FAILED = 3
 
@@ -30,6 +30,7 @@ class Flags:
     """What the command line said; None and the defaults where it said nothing."""
 
     host: str | None = None
+    server: str | None = None
     screen: str = "chat"
     model: str | None = None
     data_dir: str | None = None
@@ -49,10 +50,11 @@ class House:
     """
 
     def __init__(self, flags: Flags, environment: Mapping[str, str]) -> None:
-        """Reads the settings; starts nothing.
+        """Reads the settings; starts nothing. The host of the flags wins over their server profile.
 
         Raises:
-            ValueError: the host of the flags cannot be an address; one sentence.
+            ValueError: the host of the flags cannot be an address, there is no such profile, or a variable that it
+                names is not set; one sentence.
         """
         self.flags = flags
         self.folders = find_folders(flags)
@@ -60,7 +62,13 @@ class House:
         self.editor = editor_of(environment)
         self.settings = SettingsStore(self.folders.config_file, environment, now=local_now, flags=shown)
         settings = self.settings.settings
-        address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
+        access = None
+        if flags.server is not None and flags.host is None:
+            profile = self.settings.profile(flags.server)
+            address, origin, problems = profile_address(profile)
+            access = access_of(profile, environment)
+        else:
+            address, origin, problems = choose_address(flags.host, environment.get("OLLAMA_HOST", ""), settings)
         for words in problems:
             self.settings.note(words)
         launcher = Launcher(
@@ -79,6 +87,7 @@ class House:
             launcher=launcher,
             now=local_now,
             client_settings=ClientSettings(request_timeout=float(settings.request_timeout)),
+            access=access,
             clock=time.monotonic,
             token=file_token,
             data=self.folders.data,
@@ -132,30 +141,7 @@ class House:
 
 def find_folders(flags: Flags) -> Folders:
     """The folders of this platform, or those that the flags name (state and cache inside the data folder then)."""
-    from platformdirs import PlatformDirs
-
-    dirs = PlatformDirs(APP_NAME, appauthor=False)
-    config = _named(flags.config_dir) or dirs.user_config_path
-    data = _named(flags.data_dir)
-    if data is not None:
-        return Folders(config, data, data / "state", data / "cache")
-    return Folders(config, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path)
-
-
-def _named(folder: str | None) -> Path | None:
-    return None if folder is None else Path(folder).expanduser().absolute()
-
-
-def local_now() -> datetime:
-    """The time of day with the zone of this machine."""
-    return datetime.now().astimezone()
-
-
-def file_token() -> str:
-    """Six random hex digits, for the names of new files."""
-    import secrets  # not before the first file is written
-
-    return secrets.token_hex(3)
+    return folders_in(flags.data_dir, flags.config_dir)
 
 
 def editor_of(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.services.chat import ChatService
 from codomyrmex_ollama_tui.services.models import ModelsService
 from codomyrmex_ollama_tui.services.pulls import PullQueue
-from codomyrmex_ollama_tui.services.server import Access, ClientSettings, Origin, ServerService
+from codomyrmex_ollama_tui.services.server import CHECK_EVERY, Access, ClientSettings, Origin, ServerService
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.client.address import Address
@@ -102,6 +102,7 @@ def build_services(
     client_settings: ClientSettings | None = None,
     access: Access | None = None,
     clock: Callable[[], float] = time.monotonic,
+    check_every: float = CHECK_EVERY,
     token: Callable[[], str] | None = None,
     data: Path | None = None,
     cache: Path | None = None,
@@ -113,9 +114,10 @@ def build_services(
         origin: where that address came from; one from the flag is never replaced.
         launcher: what may be started in its place and how.
         access: the secrets of that address; no other one gets them.
+        check_every: seconds between health checks while all is well.
         now, clock, token, data, cache: as `Surroundings` has them.
     """
-    server = ServerService(address, origin, launcher, client_settings, access, clock=clock)
+    server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
     models = ModelsService(server, PullQueue(server, clock=clock), clock=clock)
     around = Surroundings(now, clock, token, data, cache)
     return Services(server, models, ChatService(server, now=now, clock=clock), around)

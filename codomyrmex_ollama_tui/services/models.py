@@ -30,11 +30,15 @@ RUNNING_TIMEOUT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A list of models as it was at one moment, and whose it is."""
+    """What a server said at one moment, and which it was."""
 
     label: str
     at: float
-    models: tuple[ModelSummary, ...]
+    models: tuple[ModelSummary, ...] = ()
+    running: tuple[RunningModel, ...] = ()
+
+    def fresh(self, label: str, now: float, max_age: float) -> bool:
+        return self.label == label and now - self.at < max_age
 
 
 class ModelsService:
@@ -44,7 +48,8 @@ class ModelsService:
         self._server = server
         self._clock = clock
         self._kept: _Kept | None = None
-        self._changes = 0
+        self._ran: _Kept | None = None
+        self._changes = self._uses = 0
         self._asking = asyncio.Lock()
         self._pulled: dict[str, int] = {}
         self.pulls = pulls
@@ -62,19 +67,34 @@ class ModelsService:
         """
         async with self._asking:
             kept, now = self._kept, self._clock()
-            fresh = kept is not None and kept.label == self._server.state.label and now - kept.at < max_age
-            if kept is not None and fresh and not refresh:
+            if kept is not None and not refresh and kept.fresh(self._server.state.label, now, max_age):
                 return kept.models
             changes = self._changes
             models = await self.list_models()
             if changes == self._changes:
-                self._kept = _Kept(self._server.state.label, now, models)
+                self._kept = _Kept(self._server.state.label, now, models=models)
             return models
 
     def forget(self) -> None:
         """The next `listing` asks the server."""
         self._changes += 1
         self._kept = None
+        self.forget_running()
+
+    async def running_lately(self, *, max_age: float) -> tuple[RunningModel, ...]:
+        """As `running`, from memory where that is not older than `max_age` seconds and nothing was done here since."""
+        kept, now, uses = self._ran, self._clock(), self._uses
+        if kept is not None and kept.fresh(self._server.state.label, now, max_age):
+            return kept.running
+        running = await self.running()
+        if uses == self._uses:
+            self._ran = _Kept(self._server.state.label, now, running=running)
+        return running
+
+    def forget_running(self) -> None:
+        """The next `running_lately` asks the server: a model has just been used."""
+        self._uses += 1
+        self._ran = None
 
     async def running(self) -> tuple[RunningModel, ...]:
         """The models in memory (`GET /api/ps`, at most 1 s)."""
@@ -154,11 +174,17 @@ class ModelsService:
             options: those that belong to the loaded model, such as num_ctx; other ones in the requests that follow
                 load it again.
         """
-        return await (await self._server.client()).load(name, options=options, keep_alive=keep_alive)
+        try:
+            return await (await self._server.client()).load(name, options=options, keep_alive=keep_alive)
+        finally:
+            self.forget_running()
 
     async def unload(self, name: str) -> None:
         """Takes a model out of memory (`POST /api/generate` with keep_alive 0)."""
-        await (await self._server.client()).unload(name)
+        try:
+            await (await self._server.client()).unload(name)
+        finally:
+            self.forget_running()
 
     async def _heard(self, lines: AsyncGenerator[Progress, None]) -> AsyncGenerator[Progress, None]:
         """The lines of a report, during which health checks pause."""
