@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.services.chat import ChatService
+from codomyrmex_ollama_tui.services.history import History
 from codomyrmex_ollama_tui.services.models import ModelsService
 from codomyrmex_ollama_tui.services.pulls import PullQueue
 from codomyrmex_ollama_tui.services.server import CHECK_EVERY, Access, ClientSettings, Origin, ServerService
@@ -80,7 +81,16 @@ class Services:
         data, token = self.around.data, self.around.token
         if data is None or token is None:
             raise RuntimeError("the services were built without a folder for outputs")
-        return OutputsService(records_in(data / "outputs", index=data / "index.db", now=self.around.now, token=token))
+        history = self.chat.history
+        return OutputsService(
+            records_in(
+                data / "outputs",
+                index=data / "index.db",
+                now=self.around.now,
+                token=token,
+                sources=() if history is None else (history.source(),),
+            )
+        )
 
     async def aclose(self) -> None:
         """Closes the running pull and the files that are open, then the server if it was started here."""
@@ -89,6 +99,8 @@ class Services:
             if "outputs" in self.__dict__:
                 # Not on a thread: at the end of the interpreter there are none to be had any more.
                 self.outputs.records.close()
+            if self.chat.history is not None:
+                await self.chat.history.aclose()
         finally:  # also when this is cancelled: no orphan
             await self.server.aclose()
 
@@ -120,4 +132,6 @@ def build_services(
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
     models = ModelsService(server, PullQueue(server, clock=clock), clock=clock)
     around = Surroundings(now, clock, token, data, cache)
-    return Services(server, models, ChatService(server, now=now, clock=clock), around)
+    history = None if data is None or token is None else History(data / "history.db", now=now, token=token)
+    chat = ChatService(server, now=now, clock=clock, history=history)
+    return Services(server, models, chat, around)

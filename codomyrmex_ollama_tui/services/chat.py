@@ -1,101 +1,58 @@
-"""Conversations in memory and their answers as they stream."""
+"""Conversations and their answers as they stream; what is said is on disk before it is sent."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from codomyrmex_ollama_tui.domain.errors import OllamaError, StreamUnfinished, casts_doubt
+from codomyrmex_ollama_tui.domain.conversations import TITLE_LENGTH, AnswerFacts, Conversation, Turn, TurnStatus
+from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.chat_answer import Keeper, Reading, Restarted, Said, Thought
+from codomyrmex_ollama_tui.services.chat_conversations import Conversations, is_answering
+from codomyrmex_ollama_tui.services.chat_request import Wishes, messages_of, record_of, request_for
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.domain.chat import AnswerEnd, ChatRequest, KeepAlive, Message, Role, Think
+    from codomyrmex_ollama_tui.client.ollama import OllamaClient
+    from codomyrmex_ollama_tui.domain.chat import ChatRequest, KeepAlive, Think
+    from codomyrmex_ollama_tui.services.history import History
     from codomyrmex_ollama_tui.services.server import ServerService
 
-TITLE_LENGTH = 60
-"""Characters of a conversation's title, which is the beginning of its first question."""
+__all__ = [
+    "AnswerFacts",
+    "Asked",
+    "ChatEvent",
+    "ChatService",
+    "Conversation",
+    "Failed",
+    "Finished",
+    "Said",
+    "Thought",
+    "Turn",
+    "TurnStatus",
+    "messages_of",
+]
 
-TurnStatus = Literal["complete", "stopped", "failed", "unfinished", "streaming"]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerFacts:
-    """The figures of one answer.
-
-    Attributes:
-        tokens: `eval_count`, the unseen end token included; None for an answer without a last line.
-        eval_rate: tokens per second, eval_count / eval_duration; None where the server gives no duration.
-        ttft: seconds from sending to the first byte; None if none came.
-        total: seconds from sending to the last byte.
-        done_reason: "stop", "length", …; "" for an answer without a last line.
-        load_s: seconds the model took to load.
-        context_used: tokens of the context in use after the answer: prompt_eval_count + eval_count.
-    """
-
-    tokens: int | None = None
-    eval_rate: float | None = None
-    ttft: float | None = None
-    total: float = 0.0
-    done_reason: str = ""
-    load_s: float | None = None
-    context_used: int | None = None
-
-
-@dataclass(slots=True)
-class Turn:
-    """One turn of a conversation. `text` and `thinking` are raw text from a person or a model: clean before drawing.
-
-    Attributes:
-        answer: the figures, once an answer has ended in whatever way; None for a person's turn.
-        words: why it failed, one clean sentence; "" otherwise.
-    """
-
-    id: str
-    role: Role
-    text: str = ""
-    thinking: str = ""
-    model: str = ""
-    status: TurnStatus = "complete"
-    answer: AnswerFacts | None = None
-    words: str = ""
-    asked_at: datetime | None = None
-
-
-@dataclass(slots=True)
-class Conversation:
-    """Turns with one model at a time; `title` is the beginning of the first question, "" before it."""
-
-    id: str
-    title: str
-    model: str
-    turns: list[Turn] = field(default_factory=list)
+AT_ONCE = 4
+"""Answers that stream at the same time; further ones wait."""
+CAPABILITIES_WITHIN = 3.0
+"""Seconds for a server to say what a model can do; after that it is asked without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The question stands in the conversation and the empty answer after it; nothing has been sent yet."""
+    """The question stands in the conversation and the answer after it; nothing has been sent yet.
+
+    An answer that goes on has text already. A second one of these comes when its reply begins anew, in another turn.
+    """
 
     turn: Turn
     answer: Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Thought:
-    """A piece of thinking text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A piece of the answer's text."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,39 +73,39 @@ class Failed:
 ChatEvent = Asked | Thought | Said | Finished | Failed
 
 
-class ChatService:
-    """Asks models and keeps what was said, in memory."""
+class ChatService(Conversations):
+    """Asks models, and keeps what was said: in the history if there is one, else in memory."""
 
     def __init__(
-        self, server: ServerService, *, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+        self,
+        server: ServerService,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+        history: History | None = None,
+        at_once: int = AT_ONCE,
     ) -> None:
         """`clock` is the one that the client stamps the pieces of an answer with."""
+        super().__init__(now=now, history=history)
         self._server = server
-        self._now = now
         self._clock = clock
-        self._numbers = count(1)
-        self._conversations: list[Conversation] = []
+        self._slots = asyncio.Semaphore(at_once)
+        self._queued: set[str] = set()
+        self._can: dict[str, frozenset[str]] = {}
 
-    @property
-    def conversations(self) -> tuple[Conversation, ...]:
-        """All conversations of this run, oldest first."""
-        return tuple(self._conversations)
+    # ------------------------------------------------------------ asking
 
-    def new_conversation(self, model: str) -> Conversation:
-        """Begins an empty conversation."""
-        conversation = Conversation(f"conversation-{next(self._numbers)}", "", model)
-        self._conversations.append(conversation)
-        return conversation
-
-    async def ask(
+    def ask(
         self,
         conversation: Conversation,
         text: str,
         *,
-        system: str = "",
+        images: Sequence[str] = (),
+        system: str | None = None,
         options: Mapping[str, object] | None = None,
         think: Think | None = None,
         keep_alive: KeepAlive | None = None,
+        format: str | Mapping[str, object] | None = None,
     ) -> AsyncGenerator[ChatEvent, None]:
         """Puts the question, then yields its answer: Asked, Thought and Said as they come, Finished or Failed last.
 
@@ -156,111 +113,189 @@ class ChatService:
         conversation as "stopped". Errors of the server are the event Failed, never an exception. Without room in the
         context the answer fails or ends with "length"; nothing of the conversation is dropped silently.
 
+        Args:
+            images: base64 texts without a `data:` prefix.
+            system, options, think: for this answer; None leaves them as the conversation has them.
+            think: where neither says anything, a model that can think is told to.
+
         Raises:
             ValueError: the text is blank, or an answer is still streaming in this conversation.
         """
-        from codomyrmex_ollama_tui.domain.chat import ChatRequest  # not before the first frame
+        parent = conversation.turns[-1].id if conversation.turns else None
+        question = self._question(text, parent, images)
+        wishes = Wishes(system, options, think, keep_alive, format)
+        answer = self._answer_to(question, conversation.model)
+        return self._reply(conversation, question, answer, (question, answer), wishes)
 
-        if not text.strip():
+    def edit(self, conversation: Conversation, question: Turn, text: str) -> AsyncGenerator[ChatEvent, None]:
+        """Asks in other words: the new question and its answer stand beside the old ones. As `ask` otherwise."""
+        other = self._question(text, question.parent, question.images)
+        answer = self._answer_to(other, conversation.model)
+        return self._reply(conversation, other, answer, (other, answer), Wishes())
+
+    def again(
+        self, conversation: Conversation, answer: Turn, *, model: str | None = None
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Asks the same once more; the new answer stands beside the old one. As `ask` otherwise.
+
+        Args:
+            model: another model to ask; the conversation's if None.
+
+        Raises:
+            ValueError: an answer is still streaming, or the turn is no answer to a question.
+        """
+        question = conversation.tree.get(answer.parent or "")
+        if question is None or answer.role != "assistant":
+            raise ValueError("this turn is no answer to a question")
+        other = self._answer_to(question, model or conversation.model)
+        return self._reply(conversation, question, other, (other,), Wishes())
+
+    def go_on(self, conversation: Conversation, answer: Turn) -> AsyncGenerator[ChatEvent, None]:
+        """Lets a model go on with an answer that was not finished. As `ask` otherwise.
+
+        The request ends with the answer as it is; most templates go on from there. A reply that begins anew instead
+        is put beside it: a second Asked tells of that turn.
+
+        Raises:
+            ValueError: an answer is still streaming, or the turn is no answer to a question, or has no text.
+        """
+        question = conversation.tree.get(answer.parent or "")
+        if question is None or answer.role != "assistant" or not answer.text:
+            raise ValueError("there is no answer here to go on with")
+        return self._reply(conversation, question, answer, (), Wishes())
+
+    def is_queued(self, conversation: Conversation) -> bool:
+        """Whether its answer waits for others to end, because so many stream already."""
+        return conversation.id in self._queued
+
+    # ------------------------------------------------------------ inside
+
+    async def _reply(
+        self, conversation: Conversation, question: Turn, answer: Turn, fresh: tuple[Turn, ...], wishes: Wishes
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Reads an answer.
+
+        Args:
+            fresh: the turns that are new; none if the answer goes on.
+        """
+        if not question.text.strip():
             raise ValueError("there is nothing to send: the text is blank")
-        if any(turn.status == "streaming" for turn in conversation.turns):
+        if is_answering(conversation):
             raise ValueError("an answer is still being written in this conversation")
-        asked_at = self._now()
-        question = Turn(self._turn_id(), "user", text, asked_at=asked_at)
-        answer = Turn(self._turn_id(), "assistant", model=conversation.model, status="streaming", asked_at=asked_at)
-        conversation.turns += [question, answer]
-        conversation.title = conversation.title or one_line(text, TITLE_LENGTH)
-        request = ChatRequest(
-            conversation.model,
-            messages_of(conversation, system),
-            options=options or {},
-            think=think,
-            keep_alive=keep_alive,
-            truncate=False,
-            shift=False,
-        )
+        before = replace(answer)
+        answer.status, answer.words = "streaming", ""
+        conversation.title = conversation.title or one_line(question.text, TITLE_LENGTH)
+        conversation.add(*fresh)
+        conversation.changed_at = self._now()
+        keeper = Keeper(self.history, answer)
+        path = conversation.above(answer)[:-1] if fresh else [*conversation.above(answer)[:-1], before]
+        turn = answer
+
+        def restart() -> tuple[Turn, Keeper]:
+            """The reply that was to go on begins anew: the old answer stays as it was."""
+            nonlocal turn
+            answer.status, answer.words, answer.answer = before.status, before.words, before.answer
+            keeper.end()
+            turn = self._answer_to(question, answer.model)
+            conversation.add(turn)
+            fresh_one = replace(turn)
+            if self.history is not None:
+                self.history.post(lambda store: store.add(conversation, [fresh_one]))
+            return turn, Keeper(self.history, turn)
+
+        async def prepared(client: OllamaClient) -> ChatRequest:
+            request = request_for(conversation, answer.model, path, wishes)
+            request = replace(request, think=await self._thinking(client, request))
+            keeper.sent(record_of(request, path))
+            return request
+
+        reading = Reading(self._server, answer, keeper, self._clock, None if fresh else restart)
         try:
+            await self._keep_first(conversation, answer, fresh)
             yield Asked(question, answer)
-            async with aclosing(self._answer(request, answer)) as events:
-                async for event in events:
-                    yield event
+            await self._slot(conversation)
+            try:
+                async with aclosing(reading.pieces(prepared)) as events:
+                    async for event in events:
+                        if isinstance(event, Restarted):
+                            yield Asked(question, turn)
+                        else:
+                            yield event
+            finally:
+                self._slots.release()
         finally:
-            if answer.status == "streaming":
-                answer.status = "stopped"
+            if turn.status == "streaming":
+                turn.status = "stopped"
+            if not fresh and turn is answer:
+                _add_up(answer, before)
+            reading.keeper.end()
+        yield Finished(turn) if turn.status == "complete" else Failed(turn, turn.words)
 
-    async def _answer(self, request: ChatRequest, answer: Turn) -> AsyncGenerator[ChatEvent, None]:
-        from codomyrmex_ollama_tui.domain.chat import AnswerEnd  # not before the first frame
-
-        sent_at = self._clock()
-        first_at: float | None = None
-        end: AnswerEnd | None = None
-        error: OllamaError | None = None
-        try:
-            client = await self._server.client()
-            sent_at = self._clock()
-            with self._server.busy():
-                async with aclosing(client.chat(request)) as items:
-                    async for item in items:
-                        self._server.heard()
-                        if first_at is None:
-                            first_at = item.at
-                        if isinstance(item, AnswerEnd):
-                            end = item
-                            continue
-                        if item.thinking:
-                            answer.thinking += item.thinking
-                            yield Thought(item.thinking)
-                        if item.text:
-                            answer.text += item.text
-                            yield Said(item.text)
-        except OllamaError as raised:
-            error = raised
-            if casts_doubt(error):
-                self._server.doubt()
-        finally:
-            answer.answer = _facts(end, sent_at, first_at, self._clock())
-        if error is None and end is None:
-            error = StreamUnfinished("the answer ended without its last line")
-        if error is None:
-            answer.status = "complete"
-            yield Finished(answer)
+    async def _keep_first(self, conversation: Conversation, answer: Turn, fresh: tuple[Turn, ...]) -> None:
+        """What is going to be asked is on disk; where it cannot be, the history says so and the answer comes anyway."""
+        if self.history is None:
             return
-        answer.status = "unfinished" if isinstance(error, StreamUnfinished) else "failed"
-        answer.words = one_line(str(error), 400)
-        yield Failed(answer, answer.words)
+        if fresh:
+            new = [replace(turn) for turn in fresh]
+            await self.history.write(lambda store: store.add(conversation, new))
+        else:
+            await self.history.write(lambda store: store.resume(answer))
 
-    def _turn_id(self) -> str:
-        return f"turn-{next(self._numbers)}"
+    async def _slot(self, conversation: Conversation) -> None:
+        """Waits until fewer answers stream than are allowed to."""
+        if self._slots.locked():
+            self._queued.add(conversation.id)
+        try:
+            await self._slots.acquire()
+        finally:
+            self._queued.discard(conversation.id)
+
+    async def _thinking(self, client: OllamaClient, request: ChatRequest) -> Think | None:
+        """What is said about thinking: always something to a model that can, never anything to one that cannot."""
+        capabilities = await self._capabilities(client, request.model)
+        if capabilities is None:
+            return request.think
+        if "thinking" not in capabilities:
+            return None
+        return True if request.think is None else request.think
+
+    async def _capabilities(self, client: OllamaClient, model: str) -> frozenset[str] | None:
+        """What a model can do; None where the server does not say. Asked once for each model."""
+        name = f"{client.address.label} {model}"
+        if name not in self._can:
+            try:
+                async with asyncio.timeout(CAPABILITIES_WITHIN):
+                    info = await client.show(model)
+            except (OllamaError, TimeoutError):
+                return None
+            if info.capabilities is None:
+                return None
+            self._can[name] = frozenset(info.capabilities)
+        return self._can[name]
+
+    def _question(self, text: str, parent: str | None, images: Sequence[str]) -> Turn:
+        return Turn(self._new_id("turn"), "user", text, asked_at=self._now(), parent=parent, images=tuple(images))
+
+    def _answer_to(self, question: Turn, model: str) -> Turn:
+        return Turn(
+            self._new_id("turn"),
+            "assistant",
+            model=model,
+            status="streaming",
+            asked_at=self._now(),
+            parent=question.id,
+        )
 
 
-def messages_of(conversation: Conversation, system: str = "") -> tuple[Message, ...]:
-    """What the model is sent: a question that brought nothing is left out, thinking is never sent back."""
-    from codomyrmex_ollama_tui.domain.chat import Message  # not before the first frame
-
-    messages = [Message("system", system)] if system else []
-    turns = conversation.turns
-    for turn, following in zip(turns, [*turns[1:], None], strict=True):
-        if turn.role == "user":
-            answer = following if following is not None and following.role == "assistant" else None
-            if answer is None or answer.text or answer.status == "streaming":
-                messages.append(Message("user", turn.text))
-        elif turn.text:
-            messages.append(Message(turn.role, turn.text))
-    return tuple(messages)
-
-
-def _facts(end: AnswerEnd | None, sent_at: float, first_at: float | None, now: float) -> AnswerFacts:
-    ttft = None if first_at is None else max(0.0, first_at - sent_at)
-    if end is None:
-        return AnswerFacts(ttft=ttft, total=now - sent_at)
-    counters = end.counters
-    counts = (counters.prompt_eval_count, counters.eval_count)
-    return AnswerFacts(
-        tokens=counters.eval_count,
-        eval_rate=counters.eval_rate,
-        ttft=ttft,
-        total=max(0.0, end.at - sent_at),
-        done_reason=one_line(end.done_reason),
-        load_s=None if counters.load_duration is None else counters.load_duration / 1e9,
-        context_used=None if counts == (None, None) else sum(number or 0 for number in counts),
-    )
+def _add_up(answer: Turn, before: Turn) -> None:
+    """The tokens of an answer that came in two parts."""
+    if (
+        answer.answer is not None
+        and before.answer is not None
+        and None
+        not in (
+            answer.answer.tokens,
+            before.answer.tokens,
+        )
+    ):
+        answer.answer = replace(answer.answer, tokens=(answer.answer.tokens or 0) + (before.answer.tokens or 0))

@@ -33,6 +33,7 @@ from codomyrmex_ollama_tui.domain.outputs import (
     Texts,
     plan_removal,
 )
+from codomyrmex_ollama_tui.services.hearing import hear, telling
 from codomyrmex_ollama_tui.services.refresh import refresh
 from codomyrmex_ollama_tui.store.index import Index, Order
 from codomyrmex_ollama_tui.store.index_file import IndexFailed, IndexLost
@@ -267,7 +268,8 @@ class Records:
                 built = 0
                 if not self._index.complete:
                     built = self._index.rebuild(self._sources, only_if_incomplete=True, progress=progress)
-                return built + refresh(self._store, self._index, self._now(), thorough=thorough)
+                heard = hear(self._index, telling(self._sources))
+                return built + heard + refresh(self._store, self._index, self._now(), thorough=thorough)
             except IndexLost as error:
                 _log.warning("%s", error)
                 if attempt == 2:
@@ -334,7 +336,8 @@ class Records:
             return False
         if base.exists():
             raise OutputUnreadable(base, "not a folder")
-        return len(self._sources) == 1
+        told = telling(self._sources)
+        return len(self._sources) == 1 + len(told) and not any(source.exists for source in told)
 
     def _ask(self, question: Callable[[], T], nothing: T, *, wait: bool = True) -> T:
         if self._is_nowhere():
