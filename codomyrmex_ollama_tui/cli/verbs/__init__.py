@@ -50,6 +50,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "run": "answer a prompt, or open the chat with a model",
         "doctor": "look for what is wrong, and say how to mend it",
         "models": "list, show, pull, push, remove, copy, create and unload models",
+        "outputs": "list, search, show, export and clean up what was saved",
     }
 )
 """Every verb and its line in the list of verbs; the module of the same name has its parser."""
