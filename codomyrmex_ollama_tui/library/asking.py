@@ -30,7 +30,7 @@ class Asking:
 
     def __init__(self, build: Callable[[], Services]) -> None:
         self._core = Core(build)
-        self._latest: str | None = None
+        self._latest = ""
         self._of_thread = threading.local()
 
     @property
@@ -39,12 +39,12 @@ class Asking:
         return self._core
 
     @property
-    def last_error(self) -> str | None:
-        """Why the last call failed, one sentence; None if it did not.
+    def last_error(self) -> str:
+        """Why the last call failed, one sentence; "" if it did not.
 
         It is the last call of this thread; for a thread that made none, the last one of any.
         """
-        error: str | None = getattr(self._of_thread, "error", self._latest)
+        error: str = getattr(self._of_thread, "error", self._latest)
         return error
 
     def _ask(self, work: Work[T]) -> T:
@@ -54,7 +54,7 @@ class Asking:
         except OllamaError as error:
             self._failed(error)
             raise
-        self._note(None)
+        self._note("")
         return result
 
     def _done(self, what: str, work: Callable[[], object]) -> bool:
@@ -64,7 +64,7 @@ class Asking:
         except OllamaError as error:
             log.warning("%s failed: %s", one_line(what, 300), self._failed(error))
             return False
-        self._note(None)
+        self._note("")
         return True
 
     def _did(self, what: str, work: Work[Any]) -> bool:
@@ -93,5 +93,5 @@ class Asking:
         """The watch looks at once whether the server is still there."""
         self._core.services.server.doubt()
 
-    def _note(self, error: str | None) -> None:
+    def _note(self, error: str) -> None:
         self._of_thread.error = self._latest = error

@@ -78,6 +78,7 @@ class Connection:
                 float(settings.request_timeout), settings.max_retries, settings.retry_delay, random.random
             ),
             check_every=CHECK_EVERY,
+            pull_retries=[settings.retry_delay * 2.0**tries for tries in range(settings.max_retries)],
             token=file_token,
             data=folders.data,
             cache=folders.cache,

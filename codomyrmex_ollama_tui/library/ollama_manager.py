@@ -360,7 +360,7 @@ class OllamaManager(Asking):
         return [model for model in self.list_models() if same_model(model.name, name)]
 
     def _ran(self, result: ModelExecutionResult) -> ModelExecutionResult:
-        self._note(result.error_message)
+        self._note(result.error_message or "")
         if self._core.begun:
             self._core.services.models.forget_running()
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.services.chat import ChatService
 from codomyrmex_ollama_tui.services.history import History
 from codomyrmex_ollama_tui.services.models import ModelsService
-from codomyrmex_ollama_tui.services.pulls import PullQueue
+from codomyrmex_ollama_tui.services.pulls import RETRY_DELAYS, PullQueue
 from codomyrmex_ollama_tui.services.server import CHECK_EVERY, Access, ClientSettings, Origin, ServerService
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def build_services(
     access: Access | None = None,
     clock: Callable[[], float] = time.monotonic,
     check_every: float = CHECK_EVERY,
+    pull_retries: Sequence[float] = RETRY_DELAYS,
     token: Callable[[], str] | None = None,
     data: Path | None = None,
     cache: Path | None = None,
@@ -127,10 +128,11 @@ def build_services(
         launcher: what may be started in its place and how.
         access: the secrets of that address; no other one gets them.
         check_every: seconds between health checks while all is well.
+        pull_retries: seconds before each further try of a pull when the network fails.
         now, clock, token, data, cache: as `Surroundings` has them.
     """
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
-    models = ModelsService(server, PullQueue(server, clock=clock), clock=clock)
+    models = ModelsService(server, PullQueue(server, clock=clock, retry_delays=pull_retries), clock=clock)
     around = Surroundings(now, clock, token, data, cache)
     history = None if data is None or token is None else History(data / "history.db", now=now, token=token)
     chat = ChatService(server, now=now, clock=clock, history=history)
