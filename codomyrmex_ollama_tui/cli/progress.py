@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from textwrap import wrap
 from types import TracebackType
 from typing import TextIO
 
@@ -80,17 +81,24 @@ class Lines:
         self._lines.clear()
 
     def _draw(self) -> None:
-        # More lines than the terminal has cannot be drawn again in place: those that are finished go first.
+        entries = [(self._rows(text, finished), finished) for text, finished in self._lines.values()]
+        # More than the terminal has cannot be drawn again in place: what is finished goes first.
         most = max(1, _size(self._stream).lines - 2)
-        entries = list(self._lines.values())
-        while len(entries) > most:
+        while sum(len(rows) for rows, _ in entries) > most and len(entries) > 1:
             gone = next((number for number, (_, finished) in enumerate(entries) if finished), len(entries) - 1)
             del entries[gone]
-        shown = [cut(_harmless(text), self.room) for text, _ in entries]
+        shown = [row for rows, _ in entries for row in rows][:most]
         self._send(self._back() + "".join(f"\x1b[2K{line}\n" for line in shown) + "\x1b[J")
         self._drawn = len(shown)
         self._drawn_at = self._clock()
         self._stale = False
+
+    def _rows(self, text: str, finished: bool) -> list[str]:
+        """A line as it is drawn: cut while it changes, whole when it is finished."""
+        text = _harmless(text)
+        if not finished:
+            return [cut(text, self.room)]
+        return [cut(row, self.room) for row in wrap(text, self.room, subsequent_indent="    ")] or [""]
 
     def _back(self) -> str:
         return f"\x1b[{self._drawn}A\r" if self._drawn else "\r"
