@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.conversations import TITLE_LENGTH, Conversation, Summary, Turn, Unsent
+from codomyrmex_ollama_tui.domain.outputs import OutputNotFound
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ class Conversations:
             return self._conversations[conversation_id]
         try:
             found = await self.history.run(lambda store: store.load(conversation_id))
-        except FileNotFoundError:
+        except OutputNotFound:
+            if held is not None:  # deleted by another program, but not yet here
+                return held
             self._listed.pop(conversation_id, None)
             raise KeyError(conversation_id) from None
         if held is None:
             return self._conversations.setdefault(conversation_id, found)
-        if not is_answering(held):  # it could have been asked meanwhile
+        if not is_answering(held) and not self.history.is_behind:
             held.tree = found.tree
             held.retrace()
         return held

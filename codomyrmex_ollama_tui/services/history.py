@@ -49,6 +49,11 @@ class History:
         self._late: deque[Job] = deque()
         self._failing = False
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something could not be written yet."""
+        return bool(self._late)
+
     def new_id(self) -> str:
         """A name that no conversation and no turn has had or will have."""
         return "".join(self._token() for _ in range(4))
