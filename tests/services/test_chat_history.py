@@ -142,6 +142,7 @@ async def test_what_another_program_said_is_seen_when_the_conversation_is_opened
         at.real.route("POST", "/api/chat", whole("fine"))
         conversation = at.chat.new_conversation("m")
         await read(at.chat.ask(conversation, "why?"))
+        await at.settled()
         other_history = History(tmp_path / "history.db", now=lambda: NOON, token=lambda: f"{next(TOKENS)}")
         other = ChatService(at.server, now=lambda: NOON, history=other_history)
         await read(other.ask(await other.open(conversation.id), "and?"))
