@@ -6,7 +6,7 @@ ARGS =
 OLLAMA =
 MODELS = smollm2:135m
 
-.PHONY: help run test test-real check format pictures bench-startup bench-stream bench-size setup clean
+.PHONY: help run test test-real check format pictures bench-startup bench-stream bench-drawing bench-size setup clean
 
 help:
 	@echo 'make run [ARGS="--host URL …"]   start the program'
@@ -17,6 +17,7 @@ help:
 	@echo 'make pictures                    draw screenshots/*.svg from the running program'
 	@echo 'make bench-startup               start-up time and idle memory beside a bare Textual program'
 	@echo 'make bench-stream                cost of a streaming answer beside Textual'"'"'s own Markdown'
+	@echo 'make bench-drawing               longest single drawing of a streaming answer'
 	@echo 'make bench-size                  installed size of the core'
 	@echo 'make setup                       install again (after adding a system library, say)'
 	@echo 'make clean                       remove .venv and what tests leave behind'
@@ -53,6 +54,9 @@ bench-startup: .venv/.installed-dev
 bench-stream: .venv/.installed-dev
 	$(PYTHON) -m benchmarks.probe.measure stream 400 50
 	$(PYTHON) -m benchmarks.probe.measure stream 4000 300
+
+bench-drawing: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.transcript_drawing
 
 bench-size: .venv/.installed-run
 	$(PYTHON) -m benchmarks.install_size
