@@ -18,6 +18,7 @@ import pytest
 
 from codomyrmex_ollama_tui import __version__
 from codomyrmex_ollama_tui.cli import main
+from codomyrmex_ollama_tui.cli.verbs import VERBS
 from tests.support import ollama_program
 
 ROOT = Path(__file__).parent.parent
@@ -77,10 +78,12 @@ def test_help_names_every_flag_and_exit_code(capsys: pytest.CaptureFixture[str])
         main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for word in ("--host", "--screen", "--model", "--theme", "--no-start", "--data-dir", "--config-dir", "--version"):
+    for word in ("--host", "--server", "--screen", "--model", "--theme", "--no-start", "--data-dir", "--config-dir"):
         assert word in text
-    for code in ("  0  ", "  2  ", "  3  ", "  130"):
+    for code in ("  0  ", "  1  ", "  2  ", "  3  ", "  4  ", "  130"):
         assert code in text
+    for verb in VERBS:
+        assert f"\n  {verb} " in text
     assert "bench" not in text
 
 

@@ -19,9 +19,10 @@ def open_house(
     model: str | None = None,
     theme: str | None = None,
 ) -> House:
-    """The house that the flags describe; an address that cannot be ends the program."""
+    """The house that the flags describe; an address or a profile that cannot be ends the program."""
     flags = Flags(
         host=given.host,
+        server=given.server,
         screen=screen,
         model=model,
         data_dir=given.data_dir,
@@ -32,6 +33,8 @@ def open_house(
     try:
         return House(flags, os.environ)
     except ValueError as error:
+        if given.host is None:
+            parser.error(f"--server: {error}")
         parser.error(f"--host cannot be used: {error}")  # not what was given: it may hold a password
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from codomyrmex_ollama_tui.cli.terms import USAGE_ERROR, visible
+from codomyrmex_ollama_tui.cli.terms import IN_SHORT, USAGE_ERROR, visible
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.house import House
@@ -127,7 +127,10 @@ def leaf(
         starts: whether a server may be started for it when none answers.
     """
     parser = verbs.add_parser(
-        name, help=help, description=description or help[:1].upper() + help[1:] + ".", epilog=epilog
+        name,
+        help=help,
+        description=description or help[:1].upper() + help[1:] + ".",
+        epilog=f"{epilog}\n\n{IN_SHORT}".lstrip(),
     )
     everywhere = parser.add_argument_group("flags of every verb")
     everywhere.add_argument(
@@ -142,6 +145,7 @@ def add_house_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *
     """The flags that say where the server and the folders are."""
     add = parser.add_argument
     add("--host", metavar="URL", default=default, help="the Ollama server to use, as in OLLAMA_HOST; never replaced")
+    add("--server", metavar="NAME", default=default, help="the server of this profile in config.toml")
     no_start = default if default is argparse.SUPPRESS else False
     add("--no-start", action="store_true", default=no_start, help="do not start a server when none answers")
     add("--data-dir", metavar="DIR", default=default, help="keep data, state and models in this folder")

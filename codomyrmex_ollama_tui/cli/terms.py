@@ -27,6 +27,8 @@ exit codes:
   130  interrupted
 """
 
+IN_SHORT = "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server answers, 130 interrupted"
+
 
 class Failure(Exception):
     """Ends a verb: one clean sentence for standard error ("" for none), and the exit code."""

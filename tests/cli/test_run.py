@@ -71,7 +71,7 @@ async def test_flags_become_the_request(tmp_path: Path) -> None:
         said = await say(
             tmp_path,
             *("run", "--system", "-short-", "m", "--format", str(tmp_path / "schema.json"), "--think=low"),
-            *("--keepalive", "-1", "--temperature", "0", "--num-predict", "-1", "--stop", "a,b"),
+            *("--keepalive", "-1", "--temperature", "0", "--num-predict", "-1", "--stop", "a,b", "--stop", "c"),
             *("--option", "top_k=2", "--", "-5", "+", "3"),
             host=server.url,
         )
@@ -79,7 +79,40 @@ async def test_flags_become_the_request(tmp_path: Path) -> None:
     asked = server.asked("/api/generate")[0].json
     assert asked["prompt"] == "-5 + 3"
     assert (asked["system"], asked["format"], asked["think"], asked["keep_alive"]) == ("-short-", schema, "low", -1)
-    assert asked["options"] == {"temperature": 0, "num_predict": -1, "stop": ["a", "b"], "top_k": 2}
+    assert asked["options"] == {"temperature": 0, "num_predict": -1, "stop": ["a,b", "c"], "top_k": 2}
+
+
+async def test_the_configuration_stands_below_what_is_given(tmp_path: Path) -> None:
+    async with serving() as server:
+        answers(server, "ok")
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "config.toml").write_text(
+            f"""
+            [options]
+            seed = 1
+            top_k = 1
+            [models."m*"]
+            temperature = 0.5
+            top_k = 2
+            system = "be brief"
+            [presets.mine]
+            temperature = 0.25
+            [servers.attic]
+            address = "{server.url}"
+            headers = {{ "X-Key" = "word" }}
+            """,
+            encoding="utf-8",
+        )
+        said = await say(tmp_path, "--server", "attic", "run", "m:1b", "x", "--preset", "mine", "--seed", "3", "--json")
+        wrong = await say(tmp_path, "run", "m", "x", "--preset", "mien", host=server.url)
+        nobody = await say(tmp_path, "models", "list", "--server", "cellar")
+    asked = server.asked("/api/generate")[0]
+    assert asked.json["options"] == {"seed": 3, "top_k": 2, "temperature": 0.25}
+    assert (asked.json["system"], asked.headers["x-key"]) == ("be brief", "word")
+    assert (said.code, said.err, said.json["options"]) == (0, "", asked.json["options"])
+    assert (wrong.code, nobody.code) == (2, 2)
+    assert "'mien'" in wrong.err
+    assert nobody.err == "cotui models list: --server: there is no server profile 'cellar'; there are: attic\n"
 
 
 async def test_what_is_piped_in_is_the_prompt_in_front_of_the_words(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.house import House
     from codomyrmex_ollama_tui.services.execution import Execution
 
-COMMON = ("temperature", "top_p", "top_k", "num_ctx", "num_predict", "repeat_penalty", "seed", "stop")
+COMMON = ("temperature", "top_p", "top_k", "num_ctx", "num_predict", "repeat_penalty", "seed")
 """Options of the model that have a flag of their own."""
 THINK_WORDS = {"true": True, "false": False}
 
@@ -50,6 +50,9 @@ examples:
   cotui run llama3.2 why is the sky blue
   git diff | cotui run llama3.2 write a commit message for this diff
   cotui run llama3.2 --format person.json --json who was Ada Lovelace
+
+What is given here stands over the preset, and that over what config.toml has for
+the model and for all models (`cotui config explain` shows it).
 
 With --json the value has: model, response, thinking, done, done_reason, partial,
 interrupted, error, server, version, options, total_s, ttft_s (seconds),
@@ -70,6 +73,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("model", metavar="MODEL", help="the model to ask")
     parser.add_argument("prompt", metavar="PROMPT", nargs="*", default=[], help="what to ask; several words are joined")
     parser.add_argument("--system", metavar="TEXT", help="the system prompt, in place of the model's own")
+    parser.add_argument("--preset", metavar="NAME", help="the options of this preset")
     parser.add_argument("--image", metavar="FILE", action="append", default=[], help="a picture to look at; repeatable")
     parser.add_argument("--format", metavar="json|FILE", help="answer in JSON, or by the JSON schema in this file")
     parser.add_argument(
@@ -94,6 +98,9 @@ def _add_options(parser: Parser) -> None:
             f"--{name.replace('_', '-')}", dest=f"option_{name}", metavar="VALUE", help=rule.allowed.replace("%", "%%")
         )
     group.add_argument(
+        "--stop", metavar="TEXT", action="append", default=[], help="end the answer before this text; repeatable"
+    )
+    group.add_argument(
         "--option", metavar="NAME=VALUE", action="append", default=[], help="any option that Ollama has; repeatable"
     )
 
@@ -115,25 +122,20 @@ def prepare(given: argparse.Namespace) -> int | None:
         if piped is None and not given.prompt:
             return _open_chat(given)
         raise Failure("PROMPT is empty: there is nothing to ask", USAGE_ERROR)
-    options, fields = _asked(given)
-    given.request = GenerateRequest(
-        given.model,
-        prompt,
-        images=tuple(_picture(Path(name)) for name in given.image),
-        options=options,
-        truncate=False,
-        shift=False,
-        **fields,
-    )
+    given.text = prompt
+    given.images = tuple(_picture(Path(name)) for name in given.image)
+    given.call = _asked(given)
     return None
 
 
 def _open_chat(given: argparse.Namespace) -> int:
     if not is_terminal(sys.stdout) or given.json:
         raise Failure("PROMPT is missing: write it behind the model, or pipe it in", USAGE_ERROR)
-    idle = [f"--{name}" for name in ("system", "format", "think", "keepalive") if getattr(given, name) is not None]
+    idle = [
+        f"--{name}" for name in ("system", "preset", "format", "think", "keepalive") if getattr(given, name) is not None
+    ]
     idle += [f"--{name.replace('_', '-')}" for name in COMMON if getattr(given, f"option_{name}") is not None]
-    idle += [f"--{name}" for name in ("image", "option") if getattr(given, name)]
+    idle += [f"--{name}" for name in ("image", "stop", "option") if getattr(given, name)]
     if idle:
         raise Failure(f"{idle[0]} needs a PROMPT: without one the chat opens, which has its own", USAGE_ERROR)
     house = open_house(given.leaf, given, start=not given.no_start, model=given.model)
@@ -150,8 +152,8 @@ def _read_input() -> str | None:
         return None
 
 
-def _asked(given: argparse.Namespace) -> tuple[dict[str, object], dict[str, Any]]:
-    """Options and fields of the request, checked."""
+def _asked(given: argparse.Namespace) -> dict[str, object]:
+    """Options and fields of the request as they were given here, checked."""
     wanted: dict[str, object] = {}
     for text in given.option:
         name, equals, value = text.partition("=")
@@ -166,12 +168,27 @@ def _asked(given: argparse.Namespace) -> tuple[dict[str, object], dict[str, Any]
         value = getattr(given, f"option_{name}")
         if value is not None:
             wanted[name] = OPTION_RULES[name].from_text(value)
+    if given.stop:
+        wanted["stop"] = given.stop
     try:
         options, _ = split_options(wanted, "option")
         _, fields = split_options(_fields(given), "")
     except ValueError as error:
         raise Failure(str(error), USAGE_ERROR) from None
-    return options, fields
+    return {**options, **fields}
+
+
+def _request(house: House, given: argparse.Namespace) -> GenerateRequest:
+    """The request: what was given here, over the preset, over what config.toml has for the model and for all."""
+    try:
+        values = house.settings.resolved(given.model, given.preset, given.call)
+        options, fields = split_options(values)
+    except ValueError as error:
+        raise Failure(str(error), USAGE_ERROR) from None
+    more: dict[str, Any] = dict(fields)
+    return GenerateRequest(
+        given.model, given.text, images=given.images, options=options, truncate=False, shift=False, **more
+    )
 
 
 def _fields(given: argparse.Namespace) -> dict[str, object]:
@@ -211,13 +228,14 @@ def _picture(path: Path) -> str:
 
 async def answer(house: House, given: argparse.Namespace) -> int:
     """Sends the request and draws what comes."""
-    if given.request.images:
+    request = _request(house, given)
+    if request.images:
         await _refuse_blind(house, given.model)
     ended: list[Execution] = []
     words, code = "", OK
     drawn = Drawn(given.model, quiet=given.json, hide_thinking=given.hide_thinking)
     try:
-        async with aclosing(house.services.execution.stream(given.request, on_finish=ended.append)) as pieces:
+        async with aclosing(house.services.execution.stream(request, on_finish=ended.append)) as pieces:
             async for piece in pieces:
                 drawn.take(piece)
     except ModelNotFound as error:
@@ -230,7 +248,7 @@ async def answer(house: House, given: argparse.Namespace) -> int:
         drawn.end()
     outcome = ended[0] if ended else None
     if given.json:
-        tables.write_json(result_of(given.request, outcome, "" if code == INTERRUPTED else words, code))
+        tables.write_json(result_of(request, outcome, "" if code == INTERRUPTED else words, code))
     elif code == OK and outcome is not None and _cut_unasked(outcome):
         tell("the answer ends in the middle: the context is full, or the model's own num_predict is reached")
     if words:
