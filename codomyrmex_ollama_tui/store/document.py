@@ -11,10 +11,13 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from codomyrmex_ollama_tui.store.migrations.config import SCHEMA_VERSION, VERSION_NAME, Tables, migrate, version_of
 from codomyrmex_ollama_tui.store.paths import make_private
+
+if TYPE_CHECKING:
+    from tomlkit.items import InlineTable
 
 LOCK_WAIT = 10.0
 """Seconds that a change waits for another program's change."""
@@ -81,20 +84,24 @@ def edit_tables(path: Path, change: Callable[[Tables], None], now: Callable[[], 
 
 
 def copy_aside(path: Path, word: str, moment: datetime) -> Path | None:
-    """Copies the file beside itself, "config.WORD-TIME.toml"; None where there is none.
+    """Copies the file beside itself, "config.WORD-TIME.toml"; None where there is none, or no text.
 
     Raises:
         OSError: it cannot be read, or the copy cannot be written.
     """
-    from codomyrmex_ollama_tui.store.atomic import write_new
+    from codomyrmex_ollama_tui.store.atomic import write_new  # not needed before the first change
 
     try:
-        content = path.read_bytes()
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
-    aside = _beside(path, word, moment)
-    write_new(aside, content.decode("utf-8", "surrogateescape"))
-    return aside
+    except UnicodeDecodeError:  # the change that follows renames it as it is
+        return None
+    for aside in _beside(path, word, moment):
+        with contextlib.suppress(FileExistsError):
+            write_new(aside, text)
+            return aside
+    raise FileExistsError(f"{path} cannot be copied: all names for the copy are taken")
 
 
 def set_aside(path: Path, moment: datetime) -> Path:
@@ -103,7 +110,7 @@ def set_aside(path: Path, moment: datetime) -> Path:
     Raises:
         OSError: it cannot be renamed.
     """
-    aside = _beside(path, "broken", moment)
+    aside = next(name for name in _beside(path, "broken", moment) if not name.exists())
     path.rename(aside)
     return aside
 
@@ -148,8 +155,11 @@ def is_json(path: Path) -> bool:
     return path.suffix.lower() == ".json"
 
 
-def _beside(path: Path, word: str, moment: datetime) -> Path:
-    return path.with_name(f"{path.stem}.{word}-{moment:%Y%m%d-%H%M%S-%f}{path.suffix}")
+def _beside(path: Path, word: str, moment: datetime) -> Iterator[Path]:
+    """Names for a file kept beside another one: a clock that went back gives one that is taken already."""
+    stem = f"{path.stem}.{word}-{moment:%Y%m%d-%H%M%S-%f}"
+    yield path.with_name(stem + path.suffix)
+    yield from (path.with_name(f"{stem}-{number}{path.suffix}") for number in range(2, 1000))
 
 
 def _text_of(path: Path) -> str | None:
@@ -193,22 +203,28 @@ def _written(path: Path, text: str | None, tables: Tables) -> str:
         return dump(tables, as_json=True)
     if text is None:
         return dump(tables, as_json=False)
+    # Most layouts take a new table under a line of its own; where names with dots stand for tables, only inline.
+    for inline in (False, True):
+        changed = _rewritten(text, tables, inline=inline)
+        if changed is not None:
+            return changed
+    raise OSError(f"{path} cannot be changed without losing something of it; please change it by hand")
+
+
+def _rewritten(text: str, tables: Tables, *, inline: bool) -> str | None:
+    """The text changed so that it says what `tables` says; None if that came out otherwise."""
     import tomlkit
 
-    refusal = f"{path} cannot be changed without losing something of it; please change it by hand"
     try:
         document = tomlkit.parse(text)
-        _assign(document, tables)
+        _assign(document, tables, inline=inline)
         changed = tomlkit.dumps(document)
-        kept = _same(parse(changed, as_json=False), tables)
+        if not _same(parse(changed, as_json=False), tables):
+            return None
         spaced = _spaced(changed, text)
-        if _same(parse(spaced, as_json=False), tables):  # not so where a long text holds such a line
-            changed = spaced
-    except Exception as error:  # an odd but valid layout can raise anything there; the file stays as it is
-        raise OSError(refusal) from error
-    if not kept:
-        raise OSError(refusal)
-    return changed
+        return spaced if _same(parse(spaced, as_json=False), tables) else changed
+    except Exception:  # an odd but valid layout can raise anything there; the file stays as it is
+        return None
 
 
 def _spaced(text: str, before: str) -> str:
@@ -223,7 +239,7 @@ def _spaced(text: str, before: str) -> str:
     return "\n".join(lines)
 
 
-def _assign(table: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _assign(table: MutableMapping[str, Any], wanted: Mapping[str, Any], *, inline: bool = False) -> None:
     """Makes a TOML table say what `wanted` says and touches nothing that says so already."""
     import tomlkit
     from tomlkit.items import InlineTable
@@ -233,16 +249,27 @@ def _assign(table: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for name, value in wanted.items():
         there = table.get(name)
         if isinstance(there, MutableMapping) and isinstance(value, Mapping):
-            _assign(there, value)
+            _assign(there, value, inline=inline)
         elif name in table:
             if not _same(there, value):
                 table[name] = value
+        elif inline and isinstance(value, Mapping):
+            table[name] = _inline(value)
         elif _only_tables(value) and not isinstance(table, InlineTable):
             new = tomlkit.table(is_super_table=True)  # no line of its own for a table of tables
             _assign(new, value)
             table[name] = new
         else:
             table[name] = value
+
+
+def _inline(values: Mapping[str, Any]) -> InlineTable:
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    for name, value in values.items():
+        table.append(name, _inline(value) if isinstance(value, Mapping) else value)
+    return table
 
 
 def _only_tables(value: object) -> TypeGuard[Mapping[str, Any]]:

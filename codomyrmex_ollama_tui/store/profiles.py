@@ -119,7 +119,7 @@ def check_field(name: str, value: object, where: str) -> object:
         return {header: check_header(header, text, f"{where}.{header}") for header, text in value.items()}
     import difflib  # seldom needed
 
-    near = difflib.get_close_matches(name, FIELDS, n=1)
+    near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
     raise ValueError(f"{where}: there is no such setting" + (f"; {near[0]!r} is near" if near else ""))
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codomyrmex_ollama_tui.store.fields import RULES, Settings
@@ -59,11 +59,11 @@ def test_without_a_file_the_defaults_are_in_force_and_nothing_is_written(tmp_pat
 
 def test_what_the_file_says(tmp_path: Path) -> None:
     store = open_store(tmp_path, CONFIG)
-    settings = store.settings
+    found = store.settings
     assert store.problems == ()
-    assert (settings.server_host, settings.host_from, settings.port_from) == ("gpu.local", "file", "")
-    assert (settings.theme, settings.reduce_motion, settings.auto_start_server) == ("day", True, True)
-    assert dict(settings.keys) == {"chat.send": "ctrl+y", "models.pull": "p,f9"}
+    assert (found.server_host, found.host_from, found.port_from) == ("gpu.local", "file", "")
+    assert (found.theme, found.reduce_motion, found.auto_start_server) == ("day", True, True)
+    assert dict(found.keys) == {"chat.send": "ctrl+y", "models.pull": "p,f9"}
 
 
 def test_the_environment_wins_over_the_file_and_the_flag_over_both(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_change_keeps_comments_and_tables_of_others(tmp_path: Path) -> None:
     stop()
     stop()
     store.change("ollama.server_port", 1234)
-    assert [settings.theme for settings in heard] == ["night"] * 3
+    assert [one.theme for one in heard] == ["night"] * 3
     text = (tmp_path / "config.toml").read_text(encoding="utf-8")
     expected = CONFIG.replace('"day"', '"night"').replace('"ctrl+y"', '"f2"').replace('"p,f9"', '"f3"')
     assert text.replace("server_port = 1234\n", "") == expected
@@ -244,6 +244,7 @@ tables = st.dictionaries(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(tables)
 def test_whatever_stands_in_the_file_settings_come_out(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, object]
@@ -254,12 +255,12 @@ def test_whatever_stands_in_the_file_settings_come_out(
     text = tomlkit.dumps(table)
     tomllib.loads(text)
     store = open_store(folder, text)
-    settings = store.settings
-    assert isinstance(settings.theme, str)
-    assert 1 <= settings.server_port <= 65535
-    assert 40 <= settings.reader_width <= 400
-    assert settings.send_key in ("enter", "ctrl+j")
-    assert all(isinstance(keys, str) for keys in settings.keys.values())
+    found = store.settings
+    assert isinstance(found.theme, str)
+    assert 1 <= found.server_port <= 65535
+    assert 40 <= found.reader_width <= 400
+    assert found.send_key in ("enter", "ctrl+j")
+    assert all(isinstance(keys, str) for keys in found.keys.values())
     assert all(problem.isprintable() for problem in store.problems)
     assert os.listdir(folder) == ["config.toml"]
 
