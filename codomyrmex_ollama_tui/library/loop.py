@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import inspect
 import logging
 import os
 import queue
@@ -15,7 +14,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
 
@@ -30,6 +29,8 @@ Source = Callable[[], AsyncGenerator[T, None]]
 
 LOOK_AHEAD: Final = 64
 """Items that a stream may be ahead of whoever reads it."""
+GOODBYE: Final = 10.0
+"""Seconds that closing an iterator waits for its generator at most."""
 _PATIENCE: Final = 0.2 if sys.platform == "win32" else None
 """Seconds of one wait: on Windows ctrl+c is only seen between two of them."""
 _END: Final = object()
@@ -81,18 +82,22 @@ class Core:
             and whatever the work raises.
         """
         worker = self._at_work()
-        worker.refuse_itself(work)
-        future = worker.submit(work)
-        try:
-            return _result(future, timeout)
+        job = _Job(worker.loop, work)
+        worker.refuse_itself(job)
+        try:  # ctrl+c can come at any point, also before the work has begun
+            worker.begin(job)
+            return _result(job.future, timeout)
         except concurrent.futures.CancelledError:
             raise Closed from None
         finally:
-            future.cancel()  # does nothing to what is done
+            job.future.cancel()  # does nothing to what is done
 
     def submit(self, work: Work[T]) -> concurrent.futures.Future[T]:
         """Begins the work; cancelling the future cancels the work."""
-        return self._at_work().submit(work)
+        worker = self._at_work()
+        job = _Job(worker.loop, work)
+        worker.begin(job)
+        return job.future
 
     async def wait(self, work: Work[T]) -> T:
         """As `run`, for a caller with an event loop of its own, which goes on meanwhile."""
@@ -109,7 +114,7 @@ class Core:
         """The items of an async generator, each as soon as it is there.
 
         Nothing begins before the first item is asked for. Closing the iterator (also by leaving it, or by ctrl+c)
-        closes the generator, and returns when that is done.
+        closes the generator, and waits for that.
 
         Args:
             source: makes the generator.
@@ -120,16 +125,16 @@ class Core:
             and whatever the generator raises, after the items before it.
         """
         worker = self._at_work()
-        worker.refuse_itself(None)
-        stream = worker.call(lambda: _Stream(source, ahead))
+        stream: _Stream[T] = _Stream(worker.loop, source, ahead)
+        worker.refuse_itself(stream.job)
         try:
+            worker.begin(stream.job)
             while (item := stream.take()) is not _END:
                 yield item
         finally:
-            with contextlib.suppress(RuntimeError):  # the loop has gone, and the stream with it
-                worker.loop.call_soon_threadsafe(stream.task.cancel)
-                if not worker.is_here():
-                    _wait(stream.ended)
+            stream.job.future.cancel()
+            if not worker.is_here():
+                stream.job.over.wait(GOODBYE)
 
     def close(self) -> None:
         """Cancels what is under way, closes the services (a server started here is stopped), ends the thread.
@@ -154,16 +159,63 @@ class Core:
             return worker
 
 
-class _Stream:
-    """An async generator on the loop whose items a thread takes. Made on the loop."""
+class _Job(Generic[T]):
+    """Work on its way to a loop: its result for any thread, and when it is really over.
 
-    def __init__(self, source: Source[Any], ahead: int) -> None:
+    Attributes:
+        future: cancelling it cancels the work.
+        over: the work has ended, or will never begin; after a cancelling that can be later than `future`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Work[T]) -> None:
+        self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.over = threading.Event()
+        self._loop = loop
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+
+    def begin(self) -> None:
+        """Begins; called on the loop."""
+        if self.future.cancelled():
+            self.drop()
+            return
+        self._task = self._loop.create_task(self._work() if callable(self._work) else self._work)
+        self._task.add_done_callback(self._finish)
+        self.future.add_done_callback(self._cancel)
+
+    def drop(self) -> None:
+        """It will never begin."""
+        if not callable(self._work):
+            self._work.close()
+        self.over.set()
+
+    def _cancel(self, future: concurrent.futures.Future[T]) -> None:
+        if future.cancelled() and self._task is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has gone, and the work with it
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            self.future.cancel()
+        elif self.future.set_running_or_notify_cancel():
+            if error is None:
+                self.future.set_result(task.result())
+            else:
+                self.future.set_exception(error)
+        self.over.set()
+
+
+class _Stream(Generic[T]):
+    """An async generator on a loop whose items a thread takes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: Source[T], ahead: int) -> None:
+        self.job = _Job(loop, self._pump)
+        self.job.future.add_done_callback(lambda future: self._items.put(_END))
+        self._loop = loop
+        self._source = source
         self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(max(1, ahead))
-        self._loop = asyncio.get_running_loop()
-        self.ended = threading.Event()
-        self.task = self._loop.create_task(self._pump(source))
-        self.task.add_done_callback(self._finish)
 
     def take(self) -> Any:
         """The next item, or _END. Raises what the generator raised."""
@@ -171,24 +223,19 @@ class _Stream:
         if item is not _END:
             with contextlib.suppress(RuntimeError):  # the loop has gone; what it had fetched is still handed over
                 self._loop.call_soon_threadsafe(self._room.release)
-        elif self.task.cancelled():
-            raise Closed
-        elif (error := self.task.exception()) is not None:
-            raise error
-        return item
+            return item
+        try:
+            self.job.future.result()
+        except concurrent.futures.CancelledError:
+            raise Closed from None
+        return _END
 
-    async def _pump(self, source: Source[Any]) -> None:
-        async with aclosing(source()) as items:
+    async def _pump(self) -> None:
+        async with aclosing(self._source()) as items:
             await self._room.acquire()
             async for item in items:
                 self._items.put(item)
                 await self._room.acquire()
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            task.exception()  # seen: it is raised where the items are taken, unless nobody takes them any more
-        self._items.put(_END)
-        self.ended.set()
 
 
 class _Worker:
@@ -223,31 +270,20 @@ class _Worker:
         """Whether the caller is on the thread of the loop."""
         return threading.current_thread() is self._thread
 
-    def refuse_itself(self, work: object) -> None:
+    def refuse_itself(self, job: _Job[Any]) -> None:
         """Raises RuntimeError on the thread of the loop: whoever waits there waits for himself."""
         if self.is_here():
-            if inspect.iscoroutine(work):
-                work.close()
+            job.drop()
             raise RuntimeError("this call would wait for itself: it was made from a callback on the manager's own loop")
 
-    def submit(self, work: Work[T]) -> concurrent.futures.Future[T]:
-        coroutine = _made(work) if callable(work) else work
+    def begin(self, job: _Job[Any]) -> None:
+        """Begins a job on the loop. Raises Closed."""
         with self._lock:
             if not self._refusing:
-                return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        coroutine.close()
+                self.loop.call_soon_threadsafe(job.begin)
+                return
+        job.drop()
         raise Closed
-
-    def call(self, make: Callable[[], T]) -> T:
-        """Calls a function on the loop."""
-
-        async def calling() -> T:
-            return make()
-
-        try:
-            return _result(self.submit(calling), None)
-        except concurrent.futures.CancelledError:
-            raise Closed from None
 
     def close(self) -> None:
         """Closes and waits, where the caller is not the loop itself. Ctrl+c while waiting ends a server at once."""
@@ -333,21 +369,12 @@ async def _cancel_others() -> None:
         await asyncio.wait(others)
 
 
-async def _made(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    return await work()
-
-
 def _result(future: concurrent.futures.Future[T], timeout: float | None) -> T:
     if timeout is not None or _PATIENCE is None:
         return future.result(timeout)
     while not future.done():
         concurrent.futures.wait([future], _PATIENCE)
     return future.result()
-
-
-def _wait(event: threading.Event) -> None:
-    while not event.wait(_PATIENCE):
-        pass
 
 
 def _next_of(items: queue.SimpleQueue[Any]) -> Any:
