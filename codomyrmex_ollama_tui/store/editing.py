@@ -29,7 +29,10 @@ def put(tables: Tables, place: Place, value: object) -> None:
 
 
 def remove(tables: Tables, place: Place) -> None:
-    """Takes a value or a table out, and tables that are empty then but for the outermost. Nothing there is fine."""
+    """Takes a value or a table out, and tables that are empty then. Nothing there is fine.
+
+    An empty table of fields (`[ui]`) stays; one of named tables (`[servers.NAME]`) has no line of its own in the file.
+    """
     if len(place) > 1 and place[0] == "keys":
         if isinstance(tables.get("keys"), dict):
             _remove_key(tables["keys"], place[-1])
@@ -41,7 +44,8 @@ def remove(tables: Tables, place: Place) -> None:
             return
         path.append(inner)
     path[-1].pop(place[-1], None)
-    for depth in range(len(path) - 1, 1, -1):
+    named = place[0] in ("models", "presets", "servers")
+    for depth in range(len(path) - 1, 0 if named else 1, -1):
         if not path[depth]:
             path[depth - 1].pop(place[depth - 1], None)
 

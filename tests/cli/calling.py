@@ -1,4 +1,4 @@
-"""The command line called in this process, which is quick, or on a terminal; `talk` calls it as a process."""
+"""The command line called in this process, which is quick; as a process; on a terminal."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ class Program:
             code = ended.code if isinstance(ended.code, int) else 1
         said = self._captured.readouterr()
         return Said(code, said.out, said.err)
+
+    def process(self, *arguments: str, given: bytes = b"", **env: str) -> Said:
+        """Calls it as a process with pipes."""
+        done = subprocess.run(
+            [*PROGRAM, *arguments, *self.flags],
+            input=given,
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            timeout=LIMIT,
+            env=bare_environment(self.home, PYTHONUTF8="1", **env),
+        )
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def on_terminal(self, *arguments: str, typed: str = "", columns: int = 80) -> Said:
         """Calls it on a pseudo-terminal; all that is drawn there is `out`."""

@@ -11,7 +11,7 @@ import pytest
 
 from codomyrmex_ollama_tui.library.output_manager import OutputManager
 from tests.cli.calling import Program
-from tests.cli.talk import posix, say
+from tests.cli.talk import posix
 
 
 @pytest.fixture
@@ -179,12 +179,12 @@ def test_on_a_terminal_there_is_a_table_that_fits_and_a_question(cotui: Program,
     assert [path for path in saved if Path(path).exists()] == saved[4:]
 
 
-async def test_the_program_itself(cotui: Program, saved: list[str]) -> None:
-    said = await say(cotui.home, "outputs", "list", "--limit", "1")
+def test_the_program_itself(cotui: Program, saved: list[str]) -> None:
+    said = cotui.process("outputs", "list", "--limit", "1")
     assert (said.code, said.err) == (0, "")
     assert said.out.split("\t")[1:3] == ["config", "qwen3:8b"]
     (cotui.data / "outputs").rename(cotui.data / "away")
     (cotui.data / "outputs").write_text("in the way", encoding="utf-8")
-    said = await say(cotui.home, "outputs", "list")
+    said = cotui.process("outputs", "list")
     assert (said.code, said.out) == (1, "")
     assert said.err == f"cotui: cannot read {cotui.data / 'outputs'}: not a folder\n"

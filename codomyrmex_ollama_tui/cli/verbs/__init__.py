@@ -51,6 +51,9 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "doctor": "look for what is wrong, and say how to mend it",
         "models": "list, show, pull, push, remove, copy, create and unload models",
         "outputs": "list, search, show, export and clean up what was saved",
+        "config": "show, explain, change, check and carry the configuration",
+        "servers": "list, add, test and remove named servers",
+        "completion": "the completion script of a shell",
     }
 )
 """Every verb and its line in the list of verbs; the module of the same name has its parser."""
