@@ -13,15 +13,15 @@ from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.library.asking import Asking
 from codomyrmex_ollama_tui.library.connection import DEFAULT_BINARY, Connection
 from codomyrmex_ollama_tui.library.models import OllamaModel, details_of, models_of, running_of, stats_of
+from codomyrmex_ollama_tui.library.results import ModelExecutionResult
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.chat import KeepAlive
     from codomyrmex_ollama_tui.domain.models import ModelInfo, ModelSummary, Progress, RunningModel
     from codomyrmex_ollama_tui.library.config import OllamaConfig
-    from codomyrmex_ollama_tui.library.results import ModelExecutionResult
     from codomyrmex_ollama_tui.services.models import PullState
 
-__all__ = ["OllamaManager", "OllamaModel"]
+__all__ = ["ModelExecutionResult", "OllamaManager", "OllamaModel"]
 
 RUNNING_AGE: Final = 5.0
 """Seconds for which it is taken as known which models are in memory."""
@@ -275,6 +275,11 @@ class OllamaManager(Asking):
 
     # ------------------------------------------------------------------ running
 
+    @property
+    def first_byte_timeout(self) -> float | None:
+        """Seconds until an answer must begin, by the configuration; None is no limit."""
+        return self._connection.settings.first_byte_timeout
+
     def run_model(
         self,
         model_name: str,
@@ -306,7 +311,7 @@ class OllamaManager(Asking):
             options,
             stream,
             on_chunk=on_chunk,
-            first_byte_timeout=self._connection.settings.first_byte_timeout,
+            first_byte_timeout=self.first_byte_timeout,
         )
         return self._ran(result)
 
@@ -316,7 +321,7 @@ class OllamaManager(Asking):
         """As `run_model`, for a caller with an event loop; cancelling the caller's task stops the model."""
         from codomyrmex_ollama_tui.library.running import run_prompt_async
 
-        limit = self._connection.settings.first_byte_timeout
+        limit = self.first_byte_timeout
         result = await run_prompt_async(self._core, model_name, prompt, options, first_byte_timeout=limit)
         return self._ran(result)
 
