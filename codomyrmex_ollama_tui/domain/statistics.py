@@ -18,6 +18,9 @@ NOISE = math.log(1.03)
 SCALE_OF_MAD = 1.4826
 """Makes the median absolute deviation comparable to a standard deviation under normal noise."""
 
+NOISIEST = "do not compare"
+"""What is said of samples that vary by more than 10 %."""
+
 _NORMAL_975 = 1.959963984540054
 
 
@@ -91,7 +94,7 @@ class Summary:
         if self.variation is None:
             return ""
         words = ((0.02, "quiet"), (0.05, "fair"), (0.10, "noisy"))
-        return next((word for limit, word in words if self.variation <= limit), "do not compare")
+        return next((word for limit, word in words if self.variation <= limit), NOISIEST)
 
 
 def median(samples: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError, Stopped
@@ -17,6 +18,7 @@ from codomyrmex_ollama_tui.library.requests import (
     checked_model,
     checked_prompt,
     checked_prompts,
+    checked_seconds,
     checked_whole,
     generate_request,
     listed,
@@ -36,7 +38,7 @@ from codomyrmex_ollama_tui.services.measure import Plan
 from codomyrmex_ollama_tui.services.stopping import Stop
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.domain.chat import AnswerPiece, Message
+    from codomyrmex_ollama_tui.domain.chat import AnswerPiece, GenerateRequest, Message
     from codomyrmex_ollama_tui.library.ollama_manager import OllamaManager
     from codomyrmex_ollama_tui.library.options import ExecutionOptions
     from codomyrmex_ollama_tui.services.execution import Request
@@ -73,14 +75,15 @@ class ModelRunner:
         """Runs one prompt (`POST /api/generate`) and waits for the whole answer.
 
         Args:
-            first_byte_timeout: seconds until the answer begins, loading included; None waits for ever.
+            first_byte_timeout: seconds until the answer begins, loading included; None: as the manager is configured,
+                which by itself is no limit.
 
         Raises:
             TypeError, ValueError: an argument is wrong. A blank prompt is no error: `success` is False.
         """
         name, text = checked_model(model_name), checked_prompt(prompt)
         request = generate_request(name, text, execution_options)
-        return refused_prompt(name, text) or self._run(request, first_byte_timeout)
+        return refused_prompt(name, text) or self._run(request, self._limit(first_byte_timeout))
 
     def run_streaming(
         self,
@@ -108,7 +111,7 @@ class ModelRunner:
         request = generate_request(name, text, execution_options)
         if not text.strip():
             raise ValueError("prompt: empty, nothing was sent")
-        return self._texts(request, on_finish, first_byte_timeout)
+        return self._texts(request, on_finish, self._limit(first_byte_timeout))
 
     def run_batch(
         self,
@@ -131,6 +134,7 @@ class ModelRunner:
         """
         name, texts = checked_model(model_name), checked_prompts(prompts, "prompts")
         most = checked_whole(max_concurrent, "max_concurrent")
+        limit = self._limit(first_byte_timeout)
         requests = [generate_request(name, text, execution_options) for text in texts]
         results = {
             number: refused
@@ -143,7 +147,7 @@ class ModelRunner:
             batch = measurer_of(self._core).batch(
                 [requests[number] for number in numbers],
                 max_concurrent=most,
-                first_byte_timeout=first_byte_timeout,
+                first_byte_timeout=limit,
                 stop=stop,
             )
             async with aclosing(batch) as ended:
@@ -302,6 +306,10 @@ class ModelRunner:
             with self._lock:
                 self._stops.discard(stop)
 
+    def _limit(self, first_byte_timeout: float | None) -> float | None:
+        given = checked_seconds(first_byte_timeout, "first_byte_timeout")
+        return self._manager.first_byte_timeout if given is None else given
+
     def _run(self, request: Request, first_byte_timeout: float | None) -> ModelExecutionResult:
         with self._stopping() as stop:
             return run_request(self._core, request, first_byte_timeout=first_byte_timeout, stop=stop)
@@ -317,7 +325,7 @@ class ModelRunner:
         request = chat_request(model, talk, execution_options)
         last = talk[-1]
         refused = None if last.images else refused_prompt(model, last.content, where)
-        return refused or self._run(request, first_byte_timeout)
+        return refused or self._run(request, self._limit(first_byte_timeout))
 
     def _texts(
         self,
@@ -350,23 +358,26 @@ class ModelRunner:
         first_byte_timeout: float | None,
     ) -> Sources:
         prompts = checked_prompts(test_prompts, "test_prompts")
-        times = checked_whole(rounds, "rounds")
+        times, limit = checked_whole(rounds, "rounds"), self._limit(first_byte_timeout)
 
         def request(model: str, number: int) -> Request | str:
             text = prompts[number]
             if not text.strip():
                 return f"test_prompts[{number}]: empty, nothing was sent"
-            return generate_request(model, text, execution_options, KEEP_ALIVE)
+            return measured(generate_request(model, text, execution_options))
 
         def warm_up(model: str) -> Request:
             # Its beginning is new each time, so that no later prompt finds it in the cache; the options that belong
             # to the loaded model are those of the runs.
             text = f"{secrets.token_hex(4)} Say hello."
-            return generate_request(model, text, execution_options, KEEP_ALIVE, num_predict=8)
+            return measured(generate_request(model, text, execution_options, num_predict=8))
+
+        def measured(request: GenerateRequest) -> GenerateRequest:
+            return replace(request, keep_alive=KEEP_ALIVE, shift=False)
 
         options = generate_request("any", "any", execution_options).options
         sources = Sources(prompts, times, options, seed=secrets.randbelow(2**31))
-        plan = Plan(tuple(names), len(prompts), request, warm_up, times, first_byte_timeout)
+        plan = Plan(tuple(names), len(prompts), request, warm_up, times, limit)
         if names and prompts:
             with self._stopping() as stop:
                 run_plan(self._core, plan, sources, stop)

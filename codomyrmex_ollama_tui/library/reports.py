@@ -12,7 +12,7 @@ from typing import Any
 from codomyrmex_ollama_tui import __version__
 from codomyrmex_ollama_tui.domain.models import ModelSummary
 from codomyrmex_ollama_tui.domain.names import same_model
-from codomyrmex_ollama_tui.domain.statistics import Comparison, Verdict, compare, median, quantile, summarise
+from codomyrmex_ollama_tui.domain.statistics import NOISIEST, Comparison, Verdict, compare, median, quantile, summarise
 from codomyrmex_ollama_tui.library.results import ModelExecutionResult
 from codomyrmex_ollama_tui.library.running import failed, result_of
 from codomyrmex_ollama_tui.services.figures import Flag
@@ -180,14 +180,18 @@ def _honest(samples: Sequence[Sample]) -> dict[str, Any]:
         "counted_runs": len(counted),
         "figures": {**figures, **times, "tokens": summary_of(tokens)},
         "flags": dict(flags),
-        "notes": _notes(samples, counted, flags),
+        "notes": _notes(samples, counted, flags, figures["tokens_per_second"]),
     }
 
 
-def _notes(samples: Sequence[Sample], counted: Sequence[Sample], flags: Mapping[str, int]) -> list[str]:
+def _notes(
+    samples: Sequence[Sample], counted: Sequence[Sample], flags: Mapping[str, int], rate: Mapping[str, Any] | None
+) -> list[str]:
     notes = []
     if 0 < len(counted) < 6:
         notes.append(f"indicative only: an interval needs 6 runs, these are {len(counted)}")
+    if rate is not None and rate["noise"] == NOISIEST:
+        notes.append("the rates vary by more than 10 %: something else was at work, do not compare them")
     if flags.get(Flag.RELOADED):
         notes.append("runs in which the model was loaded are in detailed_results, and left out of the figures")
     if flags.get(Flag.CONTAMINATED):

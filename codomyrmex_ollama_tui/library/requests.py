@@ -6,12 +6,13 @@ import base64
 import binascii
 import copy
 import difflib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codomyrmex_ollama_tui.domain.chat import ChatRequest, GenerateRequest, KeepAlive, Message
+from codomyrmex_ollama_tui.domain.chat import ChatRequest, GenerateRequest, Message
 from codomyrmex_ollama_tui.domain.names import problem_with_name
 from codomyrmex_ollama_tui.domain.options import split_options
 from codomyrmex_ollama_tui.domain.text import one_line, wrong
@@ -62,6 +63,17 @@ def checked_whole(value: int, where: str) -> int:
     return value
 
 
+def checked_seconds(value: float | None, where: str) -> float | None:
+    """Seconds above 0, or None. Raises TypeError, ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{where}: {type(value).__name__} is not a number of seconds")
+    if not 0 < value < math.inf:
+        raise ValueError(wrong(where, value, "a number of seconds above 0, or None"))
+    return float(value)
+
+
 def prompt_request(model_name: str, prompt: str, options: Mapping[str, Any] | None) -> GenerateRequest:
     """A request from one dict of options and fields of the request (`split_options`).
 
@@ -82,7 +94,6 @@ def generate_request(
     model_name: str,
     prompt: str,
     execution_options: ExecutionOptions | None,
-    keep_alive: KeepAlive | None = None,
     **further: object,
 ) -> GenerateRequest:
     """A request with execution options; `further` replaces single ones of them.
@@ -91,9 +102,7 @@ def generate_request(
         TypeError, ValueError: the options are none, or hold what is not allowed.
     """
     plain, form = _options(execution_options)
-    return GenerateRequest(
-        model_name, prompt, options={**plain, **further}, format=form, keep_alive=keep_alive, truncate=False
-    )
+    return GenerateRequest(model_name, prompt, options={**plain, **further}, format=form, truncate=False)
 
 
 def chat_request(

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.counters import RELOADED_AFTER
-from codomyrmex_ollama_tui.domain.errors import ModelNotFound, NotSupported, ServerUnreachable, casts_doubt
+from codomyrmex_ollama_tui.domain.errors import (
+    ModelNotFound,
+    NotSupported,
+    OllamaError,
+    ServerUnreachable,
+    casts_doubt,
+)
 from codomyrmex_ollama_tui.domain.names import same_model
 from codomyrmex_ollama_tui.domain.statistics import median
 from codomyrmex_ollama_tui.domain.text import one_line
@@ -66,6 +72,7 @@ class Measurer:
         Args:
             cold: nothing of the prompt can be in the server's cache.
         """
+        await self._found(stop)
         async with self.monitor.watch() as watch:
             execution = await self._execution.run(
                 request, on_piece=on_piece, first_byte_timeout=first_byte_timeout, stop=stop
@@ -87,6 +94,7 @@ class Measurer:
         """
         ended: list[Execution] = []
         watch = None
+        await self._found(stop)
         try:
             async with self.monitor.watch() as watch:
                 pieces = self._execution.stream(
@@ -116,6 +124,20 @@ class Measurer:
         async with aclosing(work) as ended:
             async for number, measured in ended:
                 yield number, measured
+
+    async def _found(self, stop: Stop | None) -> None:
+        """Waits for the server, which may have to be started first; that it is not there is told by the run."""
+        try:
+            if stop is None:
+                await self._execution.server.client()
+                return
+            async with stop.scope():
+                await self._execution.server.client()
+        except OllamaError:
+            pass
+        except TimeoutError:
+            if stop is None or not stop.pulled:
+                raise
 
     async def _measured(self, execution: Execution, process: ProcessUse | None, *, cold: bool = False) -> Measured:
         figures = figures_of(execution, cold=cold)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.names import same_model
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.services.state import ServerPhase
 
 if TYPE_CHECKING:
     import psutil
@@ -126,7 +127,7 @@ class Monitor:
 
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[Watch, None]:
-        """Watches the server's processes while the block runs, if the server is local and they can be seen."""
+        """Watches the server's processes while the block runs, if the server is there, local, and they can be seen."""
         watch = Watch()
         tally = await self._begin()
         if tally is None:
@@ -142,6 +143,8 @@ class Monitor:
             watch.use = tally.use(self._clock())
 
     async def _begin(self) -> _Tally | None:
+        if self._server.state.phase is not ServerPhase.READY:
+            return None
         try:
             address = (await self._server.client()).address
         except OllamaError:

@@ -22,6 +22,7 @@ ALL: list[OllamaError] = [
     errors.StreamFailed("boom", partial="a", thinking="b"),
     errors.StreamUnfinished("unfinished", partial="a"),
     errors.BadReply("/api/chat", "broken", "x" * 500, partial="a", thinking="b"),
+    errors.Stopped(),
 ]
 
 

@@ -66,7 +66,7 @@ async def test_a_benchmark_sends_the_prompts_as_they_are_after_one_warm_up(tmp_p
         report = await benchmarked(at, prompts, execution_options=options)
         warm, *runs = at.sent()
         assert [run["prompt"] for run in runs] == SIX
-        assert {run["keep_alive"] for run in runs} == {"30m"}
+        assert {(run["keep_alive"], run["shift"]) for run in [warm, *runs]} == {("30m", False)}
         assert all(run["options"] == options.sent() and run["truncate"] is False for run in runs)
         # the same runner options, so that nothing is loaded twice, and a beginning that no prompt has
         assert warm["options"] == {**options.sent(), "num_predict": 8}

@@ -252,3 +252,15 @@ async def test_a_batch_is_measured(tmp_path: Path) -> None:
         ended = {number: measured async for number, measured in batch}
         assert {number: one.execution.success for number, one in ended.items()} == {0: False, 1: True, 2: True}
         assert ended[2].digest == DIGEST
+
+
+async def test_a_stop_works_while_the_server_is_still_looked_for(tmp_path: Path) -> None:
+    hold, stop = Gate(), Stop()
+    async with bench(tmp_path) as at:
+        at.real.route("GET", "/api/version", Reply(gate=hold, json={"version": "0.24.0"}))
+        running = asyncio.ensure_future(Measurer(at.execution).run(ASK, stop=stop))
+        await hold.reached()
+        stop.pull()
+        measured = await running
+        assert measured.execution.stopped
+        assert sent(at) == []

@@ -42,6 +42,7 @@ async def test_the_process_that_listens_is_found(tmp_path: Path) -> None:
 async def test_time_and_memory_of_the_server_are_counted(tmp_path: Path) -> None:
     async with ollama() as real, watching(real.url, launcher(tmp_path), "flag") as (server, _):
         monitor = Monitor(server, every=0.01)
+        await server.client()
         own = psutil.Process().memory_info().rss
         async with monitor.watch() as watch:
             until = time.process_time() + 0.2
@@ -67,6 +68,7 @@ def busy_child() -> subprocess.Popen[str]:
 
 async def test_a_process_that_the_server_starts_meanwhile_is_counted_whole(tmp_path: Path) -> None:
     async with ollama() as real, watching(real.url, launcher(tmp_path), "flag") as (server, _):
+        await server.client()
         async with Monitor(server).watch() as watch:
             child = busy_child()
         child.communicate()
@@ -101,6 +103,7 @@ async def test_a_server_elsewhere_has_no_processes_to_see(tmp_path: Path) -> Non
     async with LocalServer(addresses[0]) as real:
         real.route("GET", "/api/version", Reply(json={"version": "0.24.0"}))
         async with watching(real.url, launcher(tmp_path), "flag") as (server, _):
+            await server.client()
             async with Monitor(server).watch() as watch:
                 pass
             assert watch.use is None
