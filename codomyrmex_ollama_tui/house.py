@@ -19,7 +19,7 @@ from codomyrmex_ollama_tui.services.build import Services, build_services
 from codomyrmex_ollama_tui.services.launch import Launcher
 from codomyrmex_ollama_tui.services.state import ClientSettings
 from codomyrmex_ollama_tui.store.paths import Folders, make_private
-from codomyrmex_ollama_tui.store.settings import SettingsStore
+from codomyrmex_ollama_tui.store.settings import Settings, SettingsStore
 
 ENDED_BY_SIGNAL = 130
 FAILED = 3
@@ -92,6 +92,7 @@ class House:
             token=file_token,
             data=self.folders.data,
             cache=self.folders.cache,
+            outputs=outputs_folder(settings.output_directory),
         )
 
     def open_ui(self) -> int:
@@ -137,6 +138,11 @@ class House:
         if ended:
             return ended[0]
         return FAILED if app.return_code else 0
+
+
+def outputs_folder(named: str) -> Path | None:
+    """The folder of the saved records; None (inside the data folder) where the setting was left as it is."""
+    return None if named == Settings().output_directory else Path(named).expanduser().absolute()
 
 
 def find_folders(flags: Flags) -> Folders:

@@ -34,6 +34,7 @@ class Surroundings:
         token: a short random text of letters and digits, for the next file name.
         data: the folder for what must not be lost; None where nothing is kept.
         cache: the folder for what can be made again; None where it is kept in memory alone.
+        outputs: the folder of the saved records; None is `outputs` in `data`.
     """
 
     now: Callable[[], datetime]
@@ -41,6 +42,7 @@ class Surroundings:
     token: Callable[[], str] | None = None
     data: Path | None = None
     cache: Path | None = None
+    outputs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Services:
         history = self.chat.history
         return OutputsService(
             records_in(
-                data / "outputs",
+                self.around.outputs or data / "outputs",
                 index=data / "index.db",
                 now=self.around.now,
                 token=token,
@@ -119,6 +121,7 @@ def build_services(
     token: Callable[[], str] | None = None,
     data: Path | None = None,
     cache: Path | None = None,
+    outputs: Path | None = None,
 ) -> Services:
     """Builds the services; nothing is asked, started, read or imported from the client's side yet.
 
@@ -129,11 +132,11 @@ def build_services(
         access: the secrets of that address; no other one gets them.
         check_every: seconds between health checks while all is well.
         pull_retries: seconds before each further try of a pull when the network fails.
-        now, clock, token, data, cache: as `Surroundings` has them.
+        now, clock, token, data, cache, outputs: as `Surroundings` has them.
     """
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
     models = ModelsService(server, PullQueue(server, clock=clock, retry_delays=pull_retries), clock=clock)
-    around = Surroundings(now, clock, token, data, cache)
+    around = Surroundings(now, clock, token, data, cache, outputs)
     history = None if data is None or token is None else History(data / "history.db", now=now, token=token)
     chat = ChatService(server, now=now, clock=clock, history=history)
     return Services(server, models, chat, around)
