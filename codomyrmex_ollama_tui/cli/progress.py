@@ -15,6 +15,8 @@ from codomyrmex_ollama_tui.cli.tables import cells
 from codomyrmex_ollama_tui.cli.terms import is_terminal
 from codomyrmex_ollama_tui.domain.text import clean
 
+BAR_WIDTH = 24
+"""Cells of a bar."""
 EVERY = 0.1
 """Seconds between two drawings at least, but for lines that are finished."""
 

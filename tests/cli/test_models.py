@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 from pathlib import Path
 
@@ -179,6 +180,7 @@ async def test_a_push_and_a_server_that_breaks_off(tmp_path: Path) -> None:
         (["pull", "a", "b c"], "'b c': the model"),
         (["rm", "../x"], "'../x': "),
         (["create", "x", "--from", "y", "--parameter", "seed=many"], "parameter.seed = 'many': allowed is "),
+        (["create", "x", "-f", "no-such-file"], "--file no-such-file: No such file or directory"),
         (["create", "x" * 300, "--from", "y"], "the model is longer than 80 characters"),
     ],
 )
@@ -210,6 +212,39 @@ def test_wrong_usage_names_what_was_meant(arguments: list[str], words: str, caps
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(words)
+
+
+async def test_a_modelfile_and_its_file_become_a_model(tmp_path: Path) -> None:
+    weights = b"GGUF" + bytes(range(256)) * 8
+    digest = f"sha256:{hashlib.sha256(weights).hexdigest()}"
+    (tmp_path / "x.gguf").write_bytes(weights)
+    (tmp_path / "Modelfile").write_text(
+        'FROM ./x.gguf\nPARAMETER stop a\nPARAMETER stop b\nPARAMETER low_vram true\nSYSTEM """You\nare"""\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "not.gguf").write_bytes(b"MZ")
+    async with serving() as server:
+        server.route("GET", "/api/tags", listing("y:latest"))
+        server.route("HEAD", f"/api/blobs/{digest}", Reply(status=404))
+        server.route("POST", f"/api/blobs/{digest}", Reply(status=201))
+        server.route("POST", "/api/create", Stream({"status": "parsing GGUF"}, {"status": "success"}))
+        arguments = ("models", "create", "x", "-f", str(tmp_path / "Modelfile"), "--parameter", "seed=4")
+        said = await say(tmp_path, *arguments, host=server.url)
+        taken = await say(tmp_path, "models", "create", "y", "-f", "-", host=server.url, given=b"FROM z")
+        wrong = f"FROM {tmp_path / 'not.gguf'}".encode()
+        refused = await say(tmp_path, "models", "create", "x", "-f", "-", host=server.url, given=wrong)
+    assert said.code == 0
+    passed_over, sent, made = said.err.splitlines()
+    assert passed_over == "cotui: PARAMETER low_vram is passed over: no server knows it any more"
+    assert sent == "✓ x.gguf  is on the server"
+    assert made.startswith("✓ x:latest  made in ")
+    assert server.asked(f"/api/blobs/{digest}")[-1].body == weights
+    (created,) = [request.json for request in server.asked("/api/create")]
+    assert created["files"] == {"x.gguf": digest}
+    assert created["parameters"] == {"stop": ["a", "b"], "seed": 4}
+    assert created["system"] == "You\nare"
+    assert (taken.code, taken.err) == (2, "cotui: it would be replaced: say --yes where nobody can be asked\n")
+    assert (refused.code, refused.err) == (1, f"cotui: {tmp_path / 'not.gguf'} is no GGUF file\n")
 
 
 @pytest.mark.engine

@@ -1,4 +1,4 @@
-"""Models pulled, pushed and made, each with a line of progress."""
+"""Models pulled and pushed, each with a line of progress."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.cli import tables
-from codomyrmex_ollama_tui.cli.progress import Lines, bar, letters
+from codomyrmex_ollama_tui.cli.progress import BAR_WIDTH, Lines, bar, letters
 from codomyrmex_ollama_tui.cli.tables import pad
-from codomyrmex_ollama_tui.cli.terms import FAILED, INTERRUPTED, OK, USAGE_ERROR, Failure, sentence
-from codomyrmex_ollama_tui.cli.verbs.model_changes import allow_replacing, plain_name
+from codomyrmex_ollama_tui.cli.terms import FAILED, INTERRUPTED, OK, sentence
 from codomyrmex_ollama_tui.cli.verbs.models import find_named, tell_missing
-from codomyrmex_ollama_tui.domain.chat import CreateRequest
 from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable, casts_doubt
-from codomyrmex_ollama_tui.domain.names import problem_with_name
-from codomyrmex_ollama_tui.domain.option_rules import OPTION_RULES
-from codomyrmex_ollama_tui.domain.options import check_options, unknown_option
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.tally import PullPhase, Tally
 from codomyrmex_ollama_tui.ui import formats
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.house import House
     from codomyrmex_ollama_tui.services.pulls import PullState
 
-BAR_WIDTH = 24
 NEVER_FULL = 0.995
 """How far a bar goes before the server has said success."""
 
@@ -128,56 +122,13 @@ async def push(house: House, given: argparse.Namespace) -> int:
     with Lines() as lines:
         for name in (model.name for model in found):
             steps = house.services.models.push(name, insecure=given.insecure)
-            errors[name] = await _follow(house, lines, name, steps, "sent")
+            errors[name] = await follow(house, lines, name, steps, "sent")
     if given.json:
         tables.write_json([{"name": name, "error": error} for name, error in errors.items()])
     return FAILED if any(errors.values()) else OK
 
 
-def read_creation(given: argparse.Namespace) -> int | None:
-    """Makes the request of `create` from the flags.
-
-    Raises:
-        Failure: what was given cannot be a model.
-    """
-    if problem := problem_with_name(given.source):
-        raise Failure(f"--from {given.source!r}: {problem}", USAGE_ERROR)
-    wanted: dict[str, object] = {}
-    for text in given.parameter:
-        name, equals, value = text.partition("=")
-        rule = OPTION_RULES.get(name.strip())
-        if not equals:
-            raise Failure(f"--parameter {text!r}: allowed is NAME=VALUE", USAGE_ERROR)
-        if rule is None:
-            raise Failure(unknown_option(name.strip(), "--parameter", OPTION_RULES), USAGE_ERROR)
-        wanted[rule.name] = rule.from_text(value)
-    try:
-        parameters = check_options(wanted, "parameter")
-    except ValueError as error:
-        raise Failure(str(error), USAGE_ERROR) from None
-    given.request = CreateRequest(
-        plain_name(given.name),
-        given.source,
-        template=given.template,
-        system=given.system,
-        parameters=parameters,
-        quantize=given.quantize,
-    )
-    return None
-
-
-async def create(house: House, given: argparse.Namespace) -> int:
-    """`cotui models create`."""
-    request: CreateRequest = given.request
-    allow_replacing(given, request.model, await house.services.models.list_models())
-    with Lines() as lines:
-        error = await _follow(house, lines, request.model, house.services.models.create(request), "made")
-    if given.json:
-        tables.write_json({"name": request.model, "error": error})
-    return FAILED if error else OK
-
-
-async def _follow(house: House, lines: Lines, name: str, steps: AsyncGenerator[Progress, None], done: str) -> str:
+async def follow(house: House, lines: Lines, name: str, steps: AsyncGenerator[Progress, None], done: str) -> str:
     """Draws the steps to their end; returns what went wrong, "" for nothing."""
     begun = time.monotonic()
     tally = Tally(begun)

@@ -85,6 +85,7 @@ def add_parser(verbs: Verbs) -> None:
 def _add_changes(inner: Verbs) -> None:
     from codomyrmex_ollama_tui.cli.verbs import model_changes as changes
     from codomyrmex_ollama_tui.cli.verbs import model_transfers as transfers
+    from codomyrmex_ollama_tui.cli.verbs.model_creating import add_creating
 
     pulling = leaf(inner, "pull", transfers.pull, help="fetch models, or bring them up to date", before=_check_names)
     _several(pulling)
@@ -101,22 +102,7 @@ def _add_changes(inner: Verbs) -> None:
     stopping = leaf(inner, "stop", changes.stop, help="take models out of memory", before=_check_names)
     stopping.add_argument("models", metavar="MODEL", nargs="*", default=[])
     stopping.add_argument("--all", action="store_true", help="all that are in memory")
-    creating = leaf(
-        inner,
-        "create",
-        transfers.create,
-        help="make a model from another one: with a system prompt, parameters, a template",
-        before=transfers.read_creation,
-    )
-    creating.add_argument("name", metavar="NAME", help="what it will be called")
-    creating.add_argument("--from", dest="source", metavar="MODEL", required=True, help="the model to start from")
-    creating.add_argument("--system", metavar="TEXT", help="the system prompt")
-    creating.add_argument("--template", metavar="TEXT", help="the template of its prompts, as Go templates are written")
-    creating.add_argument(
-        "--parameter", metavar="NAME=VALUE", action="append", default=[], help="an option it is to have; repeatable"
-    )
-    creating.add_argument("--quantize", metavar="TYPE", help="quantize the weights, such as q4_K_M")
-    _yes(creating, "replace a model that has the name already")
+    add_creating(inner)
 
 
 def _several(parser: Parser) -> None:
