@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codomyrmex_ollama_tui.store.fields import RULES, Settings
+from codomyrmex_ollama_tui.store.fields import Settings
 from codomyrmex_ollama_tui.store.settings import SettingsStore
 
 NOON = datetime(2026, 1, 2, 12, 30, tzinfo=UTC)
@@ -263,11 +263,3 @@ def test_whatever_stands_in_the_file_settings_come_out(
     assert all(isinstance(keys, str) for keys in found.keys.values())
     assert all(problem.isprintable() for problem in store.problems)
     assert os.listdir(folder) == ["config.toml"]
-
-
-def test_the_documents_name_every_setting_with_its_default() -> None:
-    text = (Path(__file__).parent.parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
-    shown = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
-    assert {(rule.table, rule.name): getattr(Settings(), rule.name) for rule in RULES} == {
-        (table, name): value for table in ("ollama", "ui") for name, value in shown[table].items()
-    }
