@@ -84,6 +84,14 @@ def test_a_batch_a_conversation_and_documents(runner: ModelRunner) -> None:
     assert runner.run_with_context(MODEL, "What is dry?", ["Water is dry."], SHORT).success
 
 
+async def test_all_of_it_also_inside_a_running_event_loop(runner: ModelRunner, manager: OllamaManager) -> None:
+    assert runner.run_with_options(MODEL, "Say one.", SHORT).success
+    ended: list[ModelExecutionResult] = []
+    list(runner.run_streaming(MODEL, "Say one.", SHORT, on_finish=ended.append))
+    assert [one.success for one in ended] == [True]
+    assert (await manager.run_model_async(MODEL, "Say one.", {"num_predict": 4, "num_ctx": 2048})).success
+
+
 def test_an_answer_in_a_form(runner: ModelRunner) -> None:
     form = {"type": "object", "properties": {"word": {"enum": ["yes"]}}, "required": ["word"]}
     options = ExecutionOptions(num_predict=60, temperature=0.0, format=json.dumps(form))

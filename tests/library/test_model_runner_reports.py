@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from codomyrmex_ollama_tui.library.options import ExecutionOptions
+from codomyrmex_ollama_tui.library.output_manager import OutputManager
 from codomyrmex_ollama_tui.library.reports import summary_of
 from tests.library.running_at import Place, place
 from tests.services.asking import DIGEST, MODEL, end, in_memory, line
@@ -281,6 +282,20 @@ async def test_a_missing_model_is_in_the_results_with_its_error(tmp_path: Path) 
         summary = report["summary"]
         assert (summary["success_rate"], summary["verdicts"]) == (0.5, [])
         assert (summary["fastest_model"], summary["slowest_model"]) == (A, None)
+
+
+async def test_reports_and_results_can_be_saved_whole(tmp_path: Path) -> None:
+    outputs = OutputManager(str(tmp_path / "outputs"))
+    async with place(tmp_path) as at:
+        at.real.route("POST", "/api/generate", timed({MODEL: 50.0}))
+        report = await benchmarked(at, ["a", "b"])
+        comparison = await compared(at, [MODEL, "gone:1"], ["a"])
+        batch = await asyncio.to_thread(at.runner.run_batch, MODEL, ["a", " "])
+    assert outputs.load_output(outputs.save_benchmark_report(report))["data"] == report
+    assert outputs.load_output(outputs.save_model_comparison(comparison))["data"] == comparison
+    assert outputs.load_output(outputs.save_execution_result(batch[0]))["metadata"] == batch[0].metadata
+    saved = outputs.load_output(outputs.save_batch_results(batch))["data"]
+    assert (saved["total"], saved["successful"]) == (2, 1)
 
 
 def test_summaries_hold_nothing_that_json_does_not_have() -> None:

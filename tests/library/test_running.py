@@ -219,6 +219,26 @@ async def test_a_manager_that_is_closed_meanwhile_is_a_result(tmp_path: Path) ->
             assert result.error_message
 
 
+async def test_sixteen_threads_get_their_own_answers(tmp_path: Path) -> None:
+    async with place(tmp_path) as at:
+        at.real.route("POST", "/api/generate", lambda request: Stream(line(request.json["prompt"]), end()))
+        core, barrier = at.manager.core, threading.Barrier(16)
+        got: dict[int, list[str]] = {}
+
+        def work(number: int) -> None:
+            barrier.wait(LIMIT)
+            one = run_prompt(core, MODEL, f"plain {number}")
+            other = run_prompt(core, MODEL, f"stream {number}", None, True, on_chunk=lambda chunk: None)
+            got[number] = [one.response, other.response]
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        assert got == {number: [f"plain {number}", f"stream {number}"] for number in range(16)}
+
+
 async def test_the_digest_of_a_model_that_is_gone_from_memory_is_that_on_disk(tmp_path: Path) -> None:
     async with place(tmp_path) as at:
         at.real.route("GET", "/api/ps", Reply(json={"models": []}))
