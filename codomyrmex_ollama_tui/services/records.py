@@ -160,6 +160,10 @@ class Records:
                 return
             after = page.after
 
+    def entry(self, key: str) -> Entry | None:
+        """What lists show of one record of any store, if there is one."""
+        return self._ask(lambda: self._index.get(key), None)
+
     def ending(self, end: str) -> tuple[str, ...]:
         """The keys of at most 20 records that end so: the end of a file name tells a record apart."""
         nothing: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from codomyrmex_ollama_tui.library.output_manager import OutputManager
 from tests.cli.calling import Program
 from tests.cli.talk import posix
+from tests.store.test_history import kept, store_in, talk
 
 
 @pytest.fixture
@@ -148,6 +150,26 @@ def test_a_clean_up_says_what_would_go_and_never_goes_unasked(cotui: Program, sa
     assert [path for path in saved if Path(path).exists()] == saved[4:]
     for wrong in (["--older-than", "soon"], ["--larger-than", "much"], ["--kind", "chats"]):
         assert cotui("outputs", "clean", *wrong).code == 2
+
+
+def test_answers_of_chats_are_found_shown_and_exported_but_not_cleaned_up(cotui: Program, saved: list[str]) -> None:
+    store = store_in(cotui.data)
+    conversation = talk()
+    conversation.turns[1].asked_at = datetime(2020, 1, 1, tzinfo=UTC)
+    kept(store, conversation)
+    store.close()
+    found = json.loads(cotui("outputs", "search", "kind:chat", "--json").out)
+    assert [(one["key"], one["kind"], one["file_path"]) for one in found] == [("chat:c-a", "chat", None)]
+    whole = json.loads(cotui("outputs", "show", "chat:c-a", "--json").out)
+    assert (whole["prompt"], whole["response"]) == ("why?", "so.")
+    assert cotui("outputs", "show", "chat:c-a", "--response").out == "so.\n"
+    lines = cotui("outputs", "export", "--format", "jsonl", "--kind", "chat,config").out.splitlines()
+    assert sorted(json.loads(line)["kind"] for line in lines) == ["chat", "config"]
+    assert cotui("outputs", "clean", "--older-than", "0d", "--yes", "--include-rated").code == 0
+    left = json.loads(cotui("outputs", "list", "--json").out)
+    assert sorted(one["kind"] for one in left) == ["chat", "config", "output"]  # the output is pinned
+    assert cotui("outputs", "clean", "--older-than", "0d", "--kind", "chat", "--yes").code == 0
+    assert cotui("outputs", "list", "--kind", "chat").out == ""
 
 
 def test_reindex_takes_in_what_was_edited_in_place(cotui: Program, saved: list[str]) -> None:

@@ -24,9 +24,17 @@ from codomyrmex_ollama_tui.cli.verbs.output_records import (
     query_of,
     short_id,
     size,
+    whole,
 )
 from codomyrmex_ollama_tui.domain.output_export import EXPORT_FORMATS, ExportFormat, Keyed, export_text
-from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS, OutputNotFound, OutputUnreadable, Rule
+from codomyrmex_ollama_tui.domain.outputs import (
+    SAVED_KINDS,
+    UNREADABLE_KINDS,
+    Kind,
+    OutputNotFound,
+    OutputUnreadable,
+    Rule,
+)
 from codomyrmex_ollama_tui.library.places import local_now
 from codomyrmex_ollama_tui.ui import formats
 
@@ -54,6 +62,8 @@ REMOVAL_COLUMNS = (
 MOST_SHOWN = 20
 """Removals of a plan that a person is shown one by one."""
 DEFAULT_AGE = "30d"
+CLEANED = frozenset(SAVED_KINDS) - {Kind.CONFIG}
+"""What is cleaned up unless other kinds are named: answers of chats belong to their conversations."""
 
 
 def add_parsers(inner: Verbs) -> None:
@@ -88,7 +98,7 @@ def add_parsers(inner: Verbs) -> None:
         "clean",
         clean,
         help="throw old records away; says what, and asks",
-        epilog="Configurations stay unless --kind config asks for them; pinned records stay always.\n"
+        epilog="Configurations and answers of chats stay unless --kind asks for them; pinned records stay always.\n"
         "piped, a line of --dry-run has: path, kind, model, time, bytes, why",
         before=_check_clean,
         starts=False,
@@ -134,12 +144,11 @@ async def export(house: House, given: argparse.Namespace) -> int:
         for entry in records.all(query_of(records, given), given.limit):
             if given.limit is not None and counted >= given.limit:
                 return
-            if entry.kind not in SAVED_KINDS:
-                if entry.kind in UNREADABLE_KINDS:
-                    unreadable.append(f"{records.path_of(entry.key)} is left out: {entry.words}")
+            if entry.kind in UNREADABLE_KINDS:
+                unreadable.append(f"{records.path_of(entry.key)} is left out: {entry.words}")
                 continue
             try:
-                record = records.read(entry.key)
+                record = whole(records, entry)
             except (OutputNotFound, OutputUnreadable) as error:
                 unreadable.append(f"left out: {error}")
                 continue
@@ -224,7 +233,7 @@ async def clean(house: House, given: argparse.Namespace) -> int:
     records = house.services.outputs.records
     await caught_up(records)
     rules = [
-        Rule(given.kind, older, larger, keep_rated=not given.include_rated)
+        Rule(given.kind or CLEANED, older, larger, keep_rated=not given.include_rated)
         for older, larger in ((given.older_than, None), (None, given.larger_than))
         if older is not None or larger is not None
     ]

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, TypeVar
 from codomyrmex_ollama_tui.cli.progress import Lines
 from codomyrmex_ollama_tui.cli.terms import USAGE_ERROR, Failure
 from codomyrmex_ollama_tui.domain.output_query import Query, QueryError
-from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, Kind
+from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS, Kind, Marks, Record
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.outputs import Entry
     from codomyrmex_ollama_tui.services.records import Records
 
 T = TypeVar("T")
 
 NEWEST = "last"
+READABLE = tuple(kind for kind in Kind if kind not in UNREADABLE_KINDS)
+"""The kinds that have something to show: what was saved, and answers of chats and runs."""
 _ID = re.compile(r".*Z-([0-9A-Za-z]+(?:-\d+)?)\.json")
 _AGE = re.compile(r"(\d{1,6})([hdwmy]?)", re.ASCII)
 _DAYS = {"": 1.0, "h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}
@@ -34,15 +37,15 @@ _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """--model and --kind."""
     parser.add_argument("--model", metavar="NAME", help="only records of this model")
-    parser.add_argument("--kind", metavar="KIND", type=kinds, help=f"only these kinds: {', '.join(SAVED_KINDS)}")
+    parser.add_argument("--kind", metavar="KIND", type=kinds, help=f"only these kinds: {', '.join(READABLE)}")
 
 
 def kinds(text: str) -> frozenset[Kind]:
     """Kinds of records, with commas between them."""
     named = text.lower().split(",")
-    unknown = [name for name in named if name not in SAVED_KINDS]
+    unknown = [name for name in named if name not in READABLE]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: allowed are {', '.join(SAVED_KINDS)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: allowed are {', '.join(READABLE)}")
     return frozenset(map(Kind, named))
 
 
@@ -101,7 +104,7 @@ def found_key(records: Records, text: str) -> str:
         Failure: there is none, or several are meant.
     """
     if text == NEWEST:
-        newest = next(records.all(Query(kinds=frozenset(SAVED_KINDS)), 1), None)
+        newest = next(records.all(Query(kinds=frozenset(READABLE)), 1), None)
         if newest is None:
             raise Failure("nothing has been saved yet")
         return newest.key
@@ -121,6 +124,26 @@ def found_key(records: Records, text: str) -> str:
     if len(keys) > 1:
         raise Failure(f"{text!r} may be several records: {', '.join(keys[:5])}{' …' if len(keys) > 5 else ''}")
     return keys[0]
+
+
+def whole(records: Records, entry: Entry) -> Record:
+    """A record of any store, whole.
+
+    Raises:
+        OutputNotFound, OutputUnreadable: its file is gone, or cannot be read.
+    """
+    if entry.kind in SAVED_KINDS:
+        return records.read(entry.key)
+    texts = records.texts(entry.key)
+    return Record(
+        entry.kind,
+        entry.created_at,
+        entry.model,
+        texts.prompt,
+        texts.answer,
+        {"thinking": texts.thinking} if texts.thinking else None,
+        marks=Marks(entry.rating, entry.pinned, entry.tags, entry.note),
+    )
 
 
 async def on_thread(work: Callable[[], T]) -> T:

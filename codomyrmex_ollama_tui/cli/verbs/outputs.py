@@ -21,14 +21,16 @@ from codomyrmex_ollama_tui.cli.verbs.output_records import (
     on_thread,
     query_of,
     short_id,
+    whole,
 )
 from codomyrmex_ollama_tui.domain.output_export import record_fields
+from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS
 from codomyrmex_ollama_tui.library.places import local_now
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.cli.parser import Verbs
-    from codomyrmex_ollama_tui.domain.outputs import Entry, Record, Texts
+    from codomyrmex_ollama_tui.domain.outputs import Entry
     from codomyrmex_ollama_tui.house import House
     from codomyrmex_ollama_tui.services.records import Records
 
@@ -62,7 +64,8 @@ def add_parser(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "outputs",
         help="list, search, show, export and clean up what was saved",
-        description="Look after what was saved: answers, results, batches, reports, configurations of models.",
+        description="Look after what was saved: answers, results, batches, reports, configurations of models.\n"
+        "Answers of chats are found here too.",
     )
     inner = parser.add_verbs()
     listing = leaf(inner, "list", list_records, help="what was saved, newest first", epilog=PIPED, starts=False)
@@ -193,12 +196,16 @@ async def show_record(house: House, given: argparse.Namespace) -> int:
     records = house.services.outputs.records
     await caught_up(records)
 
-    def look() -> tuple[str, Record | Texts]:
+    def look() -> dict[str, object]:
         key = found_key(records, given.record)
-        return key, records.read(key) if key.endswith(".json") else records.texts(key)
+        entry = records.entry(key)
+        if entry is None:
+            raise Failure(f"{given.record!r}: there is no such record")
+        if entry.kind in UNREADABLE_KINDS:
+            raise Failure(f"{records.path_of(key)}: {entry.words}")
+        return {"key": key, **record_fields(whole(records, entry))}
 
-    key, found = await on_thread(look)
-    fields = _whole(key, found)
+    fields = await on_thread(look)
     if given.part:
         value = fields.get(given.part)
         if given.json:
@@ -213,35 +220,19 @@ async def show_record(house: House, given: argparse.Namespace) -> int:
     if given.json:
         tables.write_json(fields)
         return OK
-    _show(records, key, fields)
+    _show(records, fields)
     return OK
 
 
-def _whole(key: str, found: Record | Texts) -> dict[str, object]:
-    from codomyrmex_ollama_tui.domain.outputs import Record  # an annotation elsewhere
-
-    if isinstance(found, Record):
-        return {"key": key, **record_fields(found)}
-    if not (found.prompt or found.answer):
-        raise Failure(f"{key} is not a record of this program")
-    return {
-        "key": key,
-        "prompt": found.prompt,
-        "response": found.answer,
-        "metadata": {"thinking": found.thinking} if found.thinking else None,
-        "note": found.note,
-    }
-
-
-def _show(records: Records, key: str, fields: dict[str, object]) -> None:
+def _show(records: Records, fields: dict[str, object]) -> None:
     pairs: list[tuple[str, Cell | str]] = []
     for name in ("kind", "model_name", "created_at", "rating", "pinned", "tags", "note"):
         value = fields.get(name)
         if value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             pairs.append((name.removesuffix("_name").replace("_at", ""), text))
-    if key.endswith(".json"):
-        pairs.append(("file", str(records.path_of(key))))
+    key = str(fields["key"])
+    pairs.append(("file", str(records.path_of(key))) if fields["kind"] in SAVED_KINDS else ("key", key))
     tables.write_pairs(pairs)
     for name in PARTS[:-1]:
         value = fields.get(name)
