@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from codomyrmex_ollama_tui.services.chat import Asked, Said, Thought
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.services.chat import ChatService, Conversation, Turn
+    from codomyrmex_ollama_tui.services.chat import ChatEvent, Conversation, Turn
     from codomyrmex_ollama_tui.ui.widgets.composer import Draft
 
 
@@ -20,23 +20,23 @@ class Answering:
 
     Attributes:
         draft: the prompt as it stood in the composer.
-        replaced: the question and the answer that this one stands in for; nothing as a rule.
+        replaced: the answer in whose place this one is shown, which comes back if this one brings nothing.
         asked_at, first_at: when it was asked for and when its first piece came, in seconds of the reader's clock.
-        thinking_since: when its first thought came; None before it, and once it has begun to say something.
         pieces: how many have come; a piece is one token as a rule, but need not be.
         answer: the turn that grows; None until it stands in the conversation.
         stopped: the person does not want it any more.
+        fresh: its question is new at the end of the conversation; else it stands beside others, or goes on.
     """
 
     conversation: Conversation
     draft: Draft
-    replaced: Sequence[Turn]
+    replaced: Turn | None
     asked_at: float
     first_at: float | None = None
-    thinking_since: float | None = None
     pieces: int = 0
     answer: Turn | None = None
     stopped: bool = False
+    fresh: bool = True
 
 
 class Reader(Protocol):
@@ -53,18 +53,12 @@ class Reader(Protocol):
 
 
 class Answers:
-    """The answers that are being written, at most one in each conversation.
+    """The answers that are being written, at most one in each conversation."""
 
-    Attributes:
-        thought_for: seconds of thinking in each answer of this run that thought, by the id of its turn.
-    """
-
-    def __init__(self, chat: ChatService, reader: Reader, *, clock: Callable[[], float]) -> None:
-        self._chat = chat
+    def __init__(self, reader: Reader, *, clock: Callable[[], float]) -> None:
         self._reader = reader
         self._clock = clock
         self._on_their_way: dict[str, Answering] = {}
-        self.thought_for: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._on_their_way)
@@ -73,24 +67,28 @@ class Answers:
         """The answer on its way in a conversation."""
         return self._on_their_way.get(conversation.id)
 
-    def expect(self, conversation: Conversation, draft: Draft, replaced: Sequence[Turn] = ()) -> Answering:
+    def with_id(self, conversation_id: str) -> Answering | None:
+        """The answer on its way in the conversation with that id."""
+        return self._on_their_way.get(conversation_id)
+
+    def expect(self, conversation: Conversation, draft: Draft, replaced: Turn | None = None) -> Answering:
         """From now on the conversation waits for an answer; `read` gets it."""
         answering = Answering(conversation, draft, replaced, self._clock())
         self._on_their_way[conversation.id] = answering
         return answering
 
-    async def read(self, answering: Answering) -> None:
+    async def read(self, answering: Answering, asking: AsyncGenerator[ChatEvent, None]) -> None:
         """Asks, and reads to the end. Cancelling it stops the model and keeps what has come."""
         reader = self._reader
         try:
-            async with aclosing(self._chat.ask(answering.conversation, answering.draft.prompt)) as events:
+            async with aclosing(asking) as events:
                 async for event in events:
-                    if isinstance(event, Said | Thought):
-                        self._count(answering, event)
                     match event:
                         case Said(text):
+                            self._count(answering)
                             reader.answer_grew(answering, text=text)
                         case Thought(text):
+                            self._count(answering)
                             reader.answer_grew(answering, thinking=text)
                         case Asked(question, answer):
                             answering.answer = answer
@@ -102,14 +100,7 @@ class Answers:
             if answering.answer is not None:
                 reader.answer_ended(answering, answering.answer)
 
-    def _count(self, answering: Answering, event: Said | Thought) -> None:
-        now = self._clock()
+    def _count(self, answering: Answering) -> None:
         answering.pieces += 1
         if answering.first_at is None:
-            answering.first_at = now
-        if isinstance(event, Thought):
-            if answering.thinking_since is None:
-                answering.thinking_since = now
-        elif answering.thinking_since is not None and answering.answer is not None:
-            self.thought_for[answering.answer.id] = now - answering.thinking_since
-            answering.thinking_since = None
+            answering.first_at = self._clock()

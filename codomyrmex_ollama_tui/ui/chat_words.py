@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,30 +15,44 @@ from codomyrmex_ollama_tui.services.server import ServerPhase
 from codomyrmex_ollama_tui.ui import formats
 from codomyrmex_ollama_tui.ui.widgets.conversation_list import Entry
 from codomyrmex_ollama_tui.ui.widgets.transcript import TurnView
+from codomyrmex_ollama_tui.ui.widgets.transcript.items import Status
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.conversations import Summary
     from codomyrmex_ollama_tui.domain.models import ModelSummary, RunningModel
     from codomyrmex_ollama_tui.services.chat import AnswerFacts, Conversation, Turn
+    from codomyrmex_ollama_tui.services.chat_search import FoundChat
     from codomyrmex_ollama_tui.services.pulls import PullState
     from codomyrmex_ollama_tui.ui.answers import Answering
 
 MODEL_COLOURS = 6
+SNIPPET = 40
+"""Characters of what was found in a conversation, as the list shows it."""
 LOAD_WORTH_SAYING = 0.5
 """Seconds of loading from which it is told apart from the rest of the wait."""
 
 _ENDS = {"stop": "done", "length": "cut at the limit of its length", "": "done"}
 
 
-def progress(answering: Answering, now: float, phase: ServerPhase, running: Sequence[RunningModel] | None) -> str:
+def progress(
+    answering: Answering,
+    now: float,
+    phase: ServerPhase,
+    running: Sequence[RunningModel] | None,
+    *,
+    queued: bool = False,
+) -> str:
     """The line under an answer on its way: how long it has been waited for and why, or how fast it comes.
 
     Args:
         now: seconds of the same clock as `answering`.
         running: what is in memory; None where that is not known.
+        queued: it has not been sent yet, because so many others stream.
     """
     waited = elapsed(now - answering.asked_at)
     if answering.first_at is None:
-        words = [f"waiting {waited}", waiting_for(answering.conversation.model, phase, running)]
+        why = "for other answers to end" if queued else waiting_for(answering.conversation.model, phase, running)
+        words = [f"waiting {waited}", why]
         return " · ".join(filter(None, words))
     words = [waited]
     since = now - answering.first_at
@@ -88,6 +103,8 @@ def note_of(turn: Turn) -> str:
             words.append(_ENDS.get(reason) or one_line(reason, 40))
         case "stopped":
             words.append("stopped")
+        case "interrupted":
+            words.append("interrupted")
         case "failed" | "unfinished":
             return " · ".join([one_line(turn.words, 400) or "no answer", *words])
         case "streaming":
@@ -109,8 +126,13 @@ def colours(conversation: Conversation) -> dict[str, int]:
     return found
 
 
-def view_of(turn: Turn, colour: int | None, now: datetime) -> TurnView:
-    """A turn as the transcript shows it."""
+def view_of(turn: Turn, colour: int | None, now: datetime, place: tuple[int, int] = (1, 1)) -> TurnView:
+    """A turn as the transcript shows it.
+
+    Args:
+        place: which of how many siblings it is, from 1.
+    """
+    suffix = f"‹ {place[0]} of {place[1]} ›" if place[1] > 1 else ""
     if turn.role == "assistant":
         name = one_line(turn.model, 60)
         return TurnView(
@@ -121,10 +143,37 @@ def view_of(turn: Turn, colour: int | None, now: datetime) -> TurnView:
             kind="assistant",
             colour=colour,
             note=note_of(turn),
-            status=turn.status,
+            status=shown_status(turn),
+            suffix=suffix,
+            thought_for=turn.thought_for,
         )
     speaker = "you" if turn.asked_at is None else f"you · {formats.moment(turn.asked_at, now)}"
-    return TurnView(id=turn.id, speaker=speaker, text=turn.text, kind="user", colour=None, status="complete")
+    return TurnView(id=turn.id, speaker=speaker, text=turn.text, kind="user", suffix=suffix)
+
+
+def shown_status(turn: Turn) -> Status:
+    """How the transcript draws the end of an answer."""
+    return "unfinished" if turn.status == "interrupted" else turn.status
+
+
+def views_of(conversation: Conversation, now: datetime) -> list[TurnView]:
+    """The turns of the path that is shown."""
+    found = colours(conversation)
+    places: dict[str, tuple[int, int]] = {}
+    families: dict[str | None, list[str]] = {}
+    for turn in conversation.tree.values():
+        families.setdefault(turn.parent, []).append(turn.id)
+    for family in families.values():
+        places.update({turn_id: (number, len(family)) for number, turn_id in enumerate(family, 1)})
+    return [view_of(turn, found.get(turn.model), now, places.get(turn.id, (1, 1))) for turn in conversation.turns]
+
+
+def can_go_on(turn: Turn) -> bool:
+    """Whether an answer has a beginning but no end."""
+    if turn.role != "assistant" or not turn.text:
+        return False
+    cut = turn.answer is not None and turn.answer.done_reason == "length"
+    return turn.status in ("stopped", "failed", "unfinished", "interrupted") or cut
 
 
 def title_of(conversation: Conversation) -> str:
@@ -143,18 +192,43 @@ def context_used(conversation: Conversation) -> tuple[int | None, bool]:
     return None, False
 
 
-def entry_of(conversation: Conversation, *, answering: bool) -> Entry:
-    """A conversation as the list shows it."""
-    last = conversation.turns[-1] if conversation.turns else None
-    ended_badly = last is not None and last.status in ("stopped", "failed", "unfinished")
+def entry_of(summary: Summary, answering: Answering | None = None, *, queued: bool = False) -> Entry:
+    """A conversation as the list shows it.
+
+    Args:
+        answering: its answer on its way.
+        queued: that has not been sent yet, because so many others stream.
+    """
+    trouble = ""
+    if answering is None and summary.status == "interrupted":
+        trouble = "! interrupted · continue?"
+    elif answering is None and summary.status in ("stopped", "failed", "unfinished"):
+        trouble = summary.status
+    elif answering is None and not summary.turns and summary.draft:
+        trouble = "not sent"
     return Entry(
-        conversation.id,
-        title_of(conversation),
-        conversation.model,
-        at=last.asked_at if last is not None else None,
-        answering=answering,
-        trouble=last.status if last is not None and ended_badly and not answering else "",
+        summary.id,
+        one_line(summary.title, 120) or summary.draft or "New chat",
+        summary.model,
+        at=summary.changed_at if summary.turns or summary.draft else None,
+        answering=answering is not None,
+        waiting=answering is not None and answering.first_at is None,
+        queued=queued,
+        trouble=trouble,
+        pinned=summary.pinned,
     )
+
+
+def found_entry(entry: Entry, found: FoundChat) -> Entry:
+    """A conversation as the list shows it when something was found in it."""
+    return replace(entry, snippet=found.snippet, hits=found.hits)
+
+
+def number_of(count: int) -> str:
+    """The line over the list, which invites to search."""
+    if count == 0:
+        return "no conversations yet"
+    return f"/ search {formats.count(count)} conversation" + ("s" if count != 1 else "")
 
 
 def first_choice(models: Sequence[ModelSummary]) -> str:

@@ -78,7 +78,7 @@ def test_why_nothing_has_come_yet(phase: ServerPhase, running: tuple[RunningMode
 
 
 def test_the_speed_of_an_answer_on_its_way_is_only_about_right_and_needs_a_second() -> None:
-    answering = Answering(Conversation("c", "", "m"), Draft("?"), (), asked_at=100.0)
+    answering = Answering(Conversation("c", "", "m"), Draft("?"), None, asked_at=100.0)
     assert words.progress(answering, 103.0, ServerPhase.READY, None) == "waiting 3 s"
     answering.first_at, answering.pieces = 103.0, 1
     assert words.progress(answering, 103.5, ServerPhase.READY, None) == "3 s"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -71,15 +70,9 @@ class ConversationPane(Vertical):
         keymap = self.app.keymap_in_force if isinstance(self.app, HasKeymap) else {}
         return shown_key(key_in_force(keymap, command))
 
-    def open(self, conversation: Conversation, now: datetime, thought_for: Mapping[str, float]) -> None:
-        """Draws a whole conversation; an answer at its end that is streaming may be fed further.
-
-        Args:
-            thought_for: seconds of thinking by the id of the turn, as far as they are known.
-        """
-        colours = words.colours(conversation)
-        views = [words.view_of(turn, colours.get(turn.model), now) for turn in conversation.turns]
-        self.transcript.open([replace(view, thought_for=thought_for.get(view.id)) for view in views])
+    def open(self, conversation: Conversation, now: datetime) -> None:
+        """Draws a whole conversation; an answer at its end that is streaming may be fed further."""
+        self.transcript.open(words.views_of(conversation, now))
 
     def begin(self, conversation: Conversation, question: Turn, answer: Turn, now: datetime) -> None:
         """Adds a question, and the answer that will be fed."""

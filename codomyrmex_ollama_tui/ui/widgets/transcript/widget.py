@@ -11,6 +11,7 @@ from textual.timer import Timer
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Item, Status, Turn, TurnView
 from codomyrmex_ollama_tui.ui.widgets.transcript.selection import SelectingView
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import CSS
+from codomyrmex_ollama_tui.ui.widgets.transcript.view import Place
 
 FRAMES = 15
 """Drawings a second while an answer streams, at most."""
@@ -134,6 +135,19 @@ class Transcript(SelectingView):
         """The Markdown of a turn, safe to copy; "" if there is no such turn."""
         turn = self._turn(turn_id)
         return turn.source if turn else ""
+
+    @property
+    def turn_in_hand(self) -> str:
+        """The id of the turn whose block is selected by key; "" when none is."""
+        held = self._held_items()
+        return held[0].turn.view.id if held else ""
+
+    def show_turn(self, turn_id: str) -> None:
+        """Put the beginning of a turn at the top; what comes at the end is not followed any more."""
+        turn = self._turn(turn_id)
+        if turn is not None:
+            self._follow = False
+            self._settle(Place(turn.key, 0, -1))
 
     @property
     def streaming(self) -> bool:
