@@ -65,7 +65,7 @@ def problem_with(name: str, value: object) -> str:
         raise KeyError(name)
     if (value is None and rule.unset) or rule.read(value) is not None:
         return ""
-    return wrong(name, value, f"{rule.allowed}, or None" if rule.unset else rule.allowed)
+    return wrong(name, value, f"{rule.allowed}, or None") if rule.unset else rule.refuse(name, value)
 
 
 def config_of(settings: Settings) -> OllamaConfig:

@@ -80,7 +80,9 @@ def edit_tables(path: Path, change: Callable[[Tables], None], now: Callable[[], 
         if _without_version(tables) != _without_version(before):
             copy_aside(path, f"version-{_version(before)}", now())
         change(tables)
-        write_atomically(path, _written(path, text, tables))
+        changed = _written(path, text, tables)
+        if changed != text:
+            write_atomically(path, changed)
 
 
 def copy_aside(path: Path, word: str, moment: datetime) -> Path | None:

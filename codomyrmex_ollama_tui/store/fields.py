@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from codomyrmex_ollama_tui.domain.text import wrong
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -62,6 +64,12 @@ class Rule:
         """The value where nobody says anything."""
         return DEFAULTS[self.name]
 
+    def refuse(self, where: str, value: object) -> str:
+        """One sentence on why the value is not allowed; without the value where it may hold a password."""
+        if isinstance(value, str) and self.read is host and holds_user(value):
+            return f"{where}: an address holds no user name or password; [servers] takes headers or a token"
+        return wrong(where, value, self.allowed)
+
     @property
     def place(self) -> str:
         """Its name with its table, "ollama.server_port"."""
@@ -71,6 +79,17 @@ class Rule:
 def _text(value: object) -> str | None:
     fits = isinstance(value, str) and value.strip() and value.isprintable()
     return value.strip() if fits and isinstance(value, str) else None
+
+
+def host(value: object) -> str | None:
+    """A server's address as a text; None for what cannot be one, or holds a user name."""
+    text = _text(value)
+    return None if text is None or holds_user(text) else text
+
+
+def holds_user(address: str) -> bool:
+    """Whether a user name, and perhaps a password, stands in an address."""
+    return "@" in (address.partition("://")[2] or address).partition("/")[0]
 
 
 def _number(low: int, high: int) -> Callable[[object], int | None]:
@@ -136,7 +155,7 @@ RULES: tuple[Rule, ...] = (
         "ollama",
         "server_host",
         "a host name, an IP address or a URL",
-        _text,
+        host,
         str,
         "a host name, an IP address or a URL; only counts where it is written",
     ),

@@ -62,6 +62,8 @@ def layers(
         found += _preset_layers(tables, preset)
     if call is not None:
         options, fields = split_options(call)
+        if call.get("format") is not None:  # plain text, too, stands over what is below
+            fields.setdefault("format", "text")
         found.append(Layer(CALL, MappingProxyType(options | fields)))
     return tuple(layer for layer in found if layer.values)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from codomyrmex_ollama_tui.domain.text import wrong
+from codomyrmex_ollama_tui.store.fields import holds_user
 
 FIELDS = ("address", "headers", "token_variable", "ca_file")
 HIDDEN = "••••"
@@ -153,7 +154,7 @@ def profile_of(name: str, fields: Mapping[str, object]) -> ServerProfile:
 
 def _address(value: object, where: str) -> str:
     allowed = "a host name, an IP address or a URL"
-    if isinstance(value, str) and "@" in value.partition("://")[2 if "://" in value else 0].partition("/")[0]:
+    if isinstance(value, str) and holds_user(value):
         raise ValueError(f"{where}: an address holds no user name or password; use a header or token_variable")
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(wrong(where, value, allowed))

@@ -28,7 +28,7 @@ def take_table(table: object, where: str, values: dict[str, object]) -> list[str
             continue
         read = rule.read(value)
         if read is None:
-            problems.append(wrong(rule.place, value, rule.allowed))
+            problems.append(rule.refuse(rule.place, value))
         else:
             values[rule.name] = read
     return problems
@@ -44,7 +44,7 @@ def take_environment(environment: Mapping[str, str], values: dict[str, object]) 
             continue
         value = rule.read(rule.from_text(text))
         if value is None:
-            problems.append(wrong(variable, text, rule.allowed))
+            problems.append(rule.refuse(variable, text))
         else:
             values[rule.name] = value
     return problems

@@ -100,7 +100,7 @@ def check(place: Place, value: object) -> object:
                 raise ValueError(unknown(table, name))
             read = rule.read(value)
             if read is None:
-                raise ValueError(wrong(name_of(place), value, rule.allowed))
+                raise ValueError(rule.refuse(name_of(place), value))
             return read
         case ("keys", name) if name:
             text = key_text(value)

@@ -208,6 +208,16 @@ def test_two_programs_change_the_file_at_once_and_neither_is_lost(tmp_path: Path
     assert len(open_store(tmp_path).settings.keys) == 2 + 15
 
 
+def test_a_password_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    environment = {"CODOMYRMEX_OLLAMA_SERVER_HOST": "http://me:sekret@b"}
+    store = open_store(tmp_path, "[ollama]\nserver_host = 'me:sekret@a'\n", environment)
+    assert (store.settings.server_host, store.settings.host_from) == ("localhost", "")
+    assert [problem.partition(":")[0] for problem in store.problems] == ["ollama.server_host", *environment]
+    with pytest.raises(ValueError, match="no user name or password") as caught:
+        store.change("ollama.server_host", "https://me:sekret@c/d")
+    assert "sekret" not in " ".join([*store.problems, str(caught.value)])
+
+
 def test_notes_stay_for_the_run(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.note("OLLAMA_HOST is passed over")

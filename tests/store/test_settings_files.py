@@ -152,6 +152,15 @@ def test_a_file_that_may_not_be_read_is_named_and_left(tmp_path: Path) -> None:
     assert text_of(store) == WHOLE
 
 
+def test_a_change_that_changes_nothing_does_not_touch_the_file(tmp_path: Path) -> None:
+    store = open_store(tmp_path, WHOLE)
+    before = store.path.stat()
+    store.change("options.temperature", 0.6)
+    store.remove_at("presets.nobody")
+    after = store.path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_a_change_that_fails_leaves_the_file(tmp_path: Path) -> None:
     store = open_store(tmp_path, WHOLE)
 
@@ -164,6 +173,19 @@ def test_a_change_that_fails_leaves_the_file(tmp_path: Path) -> None:
     assert text_of(store) == WHOLE
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_file_that_nobody_can_read_is_named_and_left(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").symlink_to(tmp_path / "config.toml")  # not even an administrator gets to its end
+    store = open_store(tmp_path, None, {"CODOMYRMEX_OLLAMA_THEME": "day"})
+    assert "config.toml cannot be read" in store.problems[0]
+    assert store.settings.theme == "day"
+    for change in (lambda: store.change("ui.theme", "night"), store.reset, lambda: store.import_({"ui": {}})):
+        with pytest.raises(OSError, match=r"config\.toml"):
+            change()
+    assert (tmp_path / "config.toml").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     elsewhere = tmp_path / "dotfiles"
     elsewhere.mkdir()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from codomyrmex_ollama_tui.domain.options import split_options
 from codomyrmex_ollama_tui.store.layers import Explained, matching
 from tests.store.configuring import WHOLE, open_store
 
@@ -70,6 +71,14 @@ def test_a_result_can_be_changed_without_changing_the_configuration(tmp_path: Pa
     assert isinstance(stop, list)
     stop.append("more")
     assert store.resolved("qwen3:8b")["stop"] == ["###"]
+
+
+def test_plain_text_stands_over_a_format_that_is_configured(tmp_path: Path) -> None:
+    store = open_store(tmp_path, "[options]\nformat = 'json'\n[models.a]\nformat = 'text'\n")
+    assert store.resolved("b")["format"] == "json"
+    assert store.resolved("a")["format"] == "text"
+    assert store.resolved("b", None, {"format": "text"})["format"] == "text"
+    assert split_options(store.resolved("b", None, {"format": "text"})) == ({}, {})
 
 
 def test_the_most_specific_pattern_is_the_strongest() -> None:
