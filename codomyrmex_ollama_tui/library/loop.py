@@ -171,7 +171,7 @@ class _Job(Generic[T]):
         self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self.over = threading.Event()
         self._loop = loop
-        self._work = work
+        self._work: Work[T] | None = work
         self._task: asyncio.Task[T] | None = None
 
     def begin(self) -> None:
@@ -179,14 +179,17 @@ class _Job(Generic[T]):
         if self.future.cancelled():
             self.drop()
             return
-        self._task = self._loop.create_task(self._work() if callable(self._work) else self._work)
+        work, self._work = self._work, None  # it holds the caller, who may be waited for to go away
+        assert work is not None
+        self._task = self._loop.create_task(work() if callable(work) else work)
         self._task.add_done_callback(self._finish)
         self.future.add_done_callback(self._cancel)
 
     def drop(self) -> None:
         """It will never begin."""
-        if not callable(self._work):
-            self._work.close()
+        work, self._work = self._work, None
+        if work is not None and not callable(work):
+            work.close()
         self.over.set()
 
     def _cancel(self, future: concurrent.futures.Future[T]) -> None:
@@ -195,6 +198,7 @@ class _Job(Generic[T]):
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _finish(self, task: asyncio.Task[T]) -> None:
+        self._task = None
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             self.future.cancel()
