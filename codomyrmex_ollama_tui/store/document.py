@@ -54,7 +54,9 @@ def read_tables(path: Path) -> Tables:
     return {} if text is None else _present(path, parse(text, as_json=is_json(path)))
 
 
-def edit_tables(path: Path, change: Callable[[Tables], None], now: Callable[[], datetime]) -> None:
+def edit_tables(
+    path: Path, change: Callable[[Tables], None], now: Callable[[], datetime], *, wait: float = LOCK_WAIT
+) -> None:
     """Changes the file as it is now, under its lock: another program may have changed it since it was read.
 
     Comments, order and whatever is not touched stay. A file of an older version is copied first
@@ -62,14 +64,15 @@ def edit_tables(path: Path, change: Callable[[Tables], None], now: Callable[[], 
 
     Args:
         change: changes plain tables in place; what it raises leaves the file as it is.
+        wait: seconds that another program's change is waited for.
 
     Raises:
         NewerFile: a newer version of the program wrote it.
-        OSError: it cannot be read or written; nothing is changed then.
+        OSError: it cannot be read or written, or is held for too long; nothing is changed then.
     """
     from codomyrmex_ollama_tui.store.atomic import write_atomically  # not needed before the first change
 
-    with _held(path):
+    with _held(path, wait):
         try:
             text = _text_of(path)
             before = {} if text is None else parse(text, as_json=is_json(path))
@@ -292,12 +295,12 @@ def _same(first: object, second: object) -> bool:
 
 
 @contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _held(path: Path, wait: float) -> Iterator[None]:
     from filelock import FileLock, Timeout  # not needed before the first change
 
     make_private(path.parent)
     try:
-        with FileLock(f"{path}.lock", timeout=LOCK_WAIT, mode=0o600):
+        with FileLock(f"{path}.lock", timeout=wait, mode=0o600):
             yield
     except Timeout as error:
         raise TimeoutError(f"{path} is being changed by another program; nothing was changed") from error

@@ -81,6 +81,15 @@ def _text(value: object) -> str | None:
     return value.strip() if fits and isinstance(value, str) else None
 
 
+def _model(value: object) -> str | None:
+    text = _text(value)
+    if text is None:
+        return None
+    from codomyrmex_ollama_tui.domain.names import problem_with_name  # few write one
+
+    return None if problem_with_name(text) else text
+
+
 def host(value: object) -> str | None:
     """A server's address as a text; None for what cannot be one, or holds a user name."""
     text = _text(value)
@@ -147,7 +156,7 @@ RULES: tuple[Rule, ...] = (
         "ollama",
         "default_model",
         "the name of a model",
-        _text,
+        _model,
         str,
         "for programs that name no model; never pulled or chosen by the screens",
     ),

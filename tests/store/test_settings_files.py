@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from codomyrmex_ollama_tui.store.document import NewerFile, edit_tables
 from codomyrmex_ollama_tui.store.migrations.config import SCHEMA_VERSION, migrate
@@ -159,6 +160,16 @@ def test_a_change_that_changes_nothing_does_not_touch_the_file(tmp_path: Path) -
     store.remove_at("presets.nobody")
     after = store.path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_file_that_another_program_holds_is_named_and_left(tmp_path: Path) -> None:
+    store = open_store(tmp_path, WHOLE)
+    with (
+        FileLock(f"{store.path}.lock"),
+        pytest.raises(TimeoutError, match=r"config\.toml is being changed by another program; nothing was changed"),
+    ):
+        edit_tables(store.path, lambda tables: tables.clear(), lambda: NOON, wait=0)
+    assert text_of(store) == WHOLE
 
 
 def test_a_change_that_fails_leaves_the_file(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ configurations = st.fixed_dictionaries(
             optional={
                 "server_port": st.integers(1, 65535),
                 "retry_delay": st.floats(0, 3600),
-                "default_model": plain_texts,
+                "default_model": st.sampled_from(["qwen3:8b", "hf.co/a/b:q4"]),
                 "auto_start_server": st.booleans(),
                 "first_byte_timeout": st.floats(0.001, 60),
             },

@@ -160,6 +160,8 @@ def test_several_changes_are_one(tmp_path: Path) -> None:
         ("presets.🦙.seed", 1, "presets name = '🦙'"),
         ("models.a\x00b.seed", 1, "models name = 'a\\x00b'"),
         ("models.../x.seed", 1, "models name = '../x'"),
+        ("options.stop", "[1, 2", "options.stop = "),
+        ("ollama.default_model", "🦙", "ollama.default_model = '🦙': allowed is the name of a model"),
         ("servers.x", "y", "the name is not whole|there is no such setting|allowed is a table"),
     ],
 )
@@ -250,6 +252,22 @@ def test_warnings_name_what_may_not_be_meant(tmp_path: Path) -> None:
         assert any(words in warning for warning in found.warnings), words
     quiet = open_store(tmp_path, "[servers.a]\naddress = '127.0.0.1:1'\nheaders.X = '${X}'\n", {"X": "x"}).validate()
     assert (quiet.errors, quiet.warnings) == ((), ())
+
+
+def test_a_token_said_twice_is_warned_of(tmp_path: Path) -> None:
+    text = "[servers.a]\naddress = 'https://a'\ntoken_variable = 'T'\nheaders.authorization = '${T}'\n"
+    (words,) = open_store(tmp_path, text, {"T": "x"}).validate().warnings
+    assert words.startswith("servers.a: token_variable and the header Authorization say the same")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+def test_a_header_in_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    store = open_store(tmp_path, "[servers.a]\naddress = 'https://a'\nheaders.X = 'secret'\n")
+    store.path.chmod(0o644)
+    (words,) = store.validate().warnings
+    assert "can be read by others (mode 644); chmod 600" in words
+    store.path.chmod(0o600)
+    assert store.validate().warnings == ()
 
 
 names = st.sampled_from(["qwen3*", "qwen3:8b", "a.b:c", "hf.co/x/y:q4", "[a-c]*"])
