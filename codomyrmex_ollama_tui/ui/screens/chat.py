@@ -243,6 +243,8 @@ class ChatScreen(AnsweringRoom):
         """One step back: out of the prompts sent before, out of a selection, out of the list, to the composer."""
         self.remove_class("-listing")
         self.leave_edit()
+        if self.side.has_class("-finding"):
+            self.action_leave_find()
         self.composer.leave_history()
         self.clear_selection()
         self.composer.focus()
