@@ -118,7 +118,10 @@ def test_a_broken_record_is_named_and_left_out_of_an_export(cotui: Program, save
     broken.write_bytes(path.read_bytes()[:80])
     said = cotui("outputs", "export", "--format", "jsonl")
     assert (said.code, len(said.out.splitlines())) == (1, 6)
-    assert said.err.startswith(f"cotui: {broken} is left out: half-written")
+    assert said.err.startswith(f"cotui: left out: cannot read {broken}: half-written")
+    said = cotui("outputs", "show", "cut")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"cotui: cannot read {broken}: half-written")
 
 
 def test_statistics(cotui: Program, saved: list[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,18 +23,15 @@ from codomyrmex_ollama_tui.cli.verbs.output_records import (
     query_of,
     short_id,
     size,
-    whole,
 )
-from codomyrmex_ollama_tui.domain.output_export import EXPORT_FORMATS, ExportFormat, Keyed, export_text
+from codomyrmex_ollama_tui.domain.output_export import EXPORT_FORMATS, ExportFormat
 from codomyrmex_ollama_tui.domain.outputs import (
     SAVED_KINDS,
-    UNREADABLE_KINDS,
     Kind,
-    OutputNotFound,
-    OutputUnreadable,
     Rule,
 )
 from codomyrmex_ollama_tui.library.places import local_now
+from codomyrmex_ollama_tui.services.export import export as export_text
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
@@ -136,27 +132,18 @@ async def export(house: House, given: argparse.Namespace) -> int:
     """`cotui outputs export`."""
     records = house.services.outputs.records
     await caught_up(records)
-    unreadable: list[str] = []
-    counted = 0
-
-    def wanted() -> Iterator[Keyed]:
-        nonlocal counted
-        for entry in records.all(query_of(records, given), given.limit):
-            if given.limit is not None and counted >= given.limit:
-                return
-            if entry.kind in UNREADABLE_KINDS:
-                unreadable.append(f"{records.path_of(entry.key)} is left out: {entry.words}")
-                continue
-            try:
-                record = whole(records, entry)
-            except (OutputNotFound, OutputUnreadable) as error:
-                unreadable.append(f"left out: {error}")
-                continue
-            counted += 1
-            yield entry.key, record
-
+    unreadable: list[OSError] = []
+    counted: list[str] = []
+    pieces = export_text(
+        records,
+        query_of(records, given),
+        given.format,
+        limit=given.limit,
+        taken=lambda entry: counted.append(entry.key),
+        left_out=unreadable.append,
+    )
     held: list[str] = []
-    for piece in export_text(wanted(), given.format):
+    for piece in pieces:
         if given.output is None:
             tables.write(piece)
         else:
@@ -165,11 +152,13 @@ async def export(house: House, given: argparse.Namespace) -> int:
     if given.output is not None:
         await on_thread(lambda: _write_file(Path(given.output), "".join(held), given.force))
         if given.json:
-            tables.write_json({"file": given.output, "records": counted, "left_out": unreadable})
+            tables.write_json(
+                {"file": given.output, "records": len(counted), "left_out": [str(error) for error in unreadable]}
+            )
         else:
-            tell(f"{_records(counted)} written to {given.output}")
-    for words in unreadable:
-        tell(words)
+            tell(f"{_records(len(counted))} written to {given.output}")
+    for error in unreadable:
+        tell(f"left out: {error}")
     return FAILED if unreadable else OK
 
 

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 from codomyrmex_ollama_tui.cli.progress import Lines
 from codomyrmex_ollama_tui.cli.terms import USAGE_ERROR, Failure
 from codomyrmex_ollama_tui.domain.output_query import Query, QueryError
-from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS, Kind, Marks, Record
+from codomyrmex_ollama_tui.domain.outputs import UNREADABLE_KINDS, Kind
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.domain.outputs import Entry
     from codomyrmex_ollama_tui.services.records import Records
 
 T = TypeVar("T")
@@ -124,26 +123,6 @@ def found_key(records: Records, text: str) -> str:
     if len(keys) > 1:
         raise Failure(f"{text!r} may be several records: {', '.join(keys[:5])}{' …' if len(keys) > 5 else ''}")
     return keys[0]
-
-
-def whole(records: Records, entry: Entry) -> Record:
-    """A record of any store, whole.
-
-    Raises:
-        OutputNotFound, OutputUnreadable: its file is gone, or cannot be read.
-    """
-    if entry.kind in SAVED_KINDS:
-        return records.read(entry.key)
-    texts = records.texts(entry.key)
-    return Record(
-        entry.kind,
-        entry.created_at,
-        entry.model,
-        texts.prompt,
-        texts.answer,
-        {"thinking": texts.thinking} if texts.thinking else None,
-        marks=Marks(entry.rating, entry.pinned, entry.tags, entry.note),
-    )
 
 
 async def on_thread(work: Callable[[], T]) -> T:

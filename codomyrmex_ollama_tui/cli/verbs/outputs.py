@@ -21,11 +21,11 @@ from codomyrmex_ollama_tui.cli.verbs.output_records import (
     on_thread,
     query_of,
     short_id,
-    whole,
 )
 from codomyrmex_ollama_tui.domain.output_export import record_fields
-from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS, UNREADABLE_KINDS
+from codomyrmex_ollama_tui.domain.outputs import SAVED_KINDS
 from codomyrmex_ollama_tui.library.places import local_now
+from codomyrmex_ollama_tui.services.export import whole
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
@@ -201,8 +201,6 @@ async def show_record(house: House, given: argparse.Namespace) -> int:
         entry = records.entry(key)
         if entry is None:
             raise Failure(f"{given.record!r}: there is no such record")
-        if entry.kind in UNREADABLE_KINDS:
-            raise Failure(f"{records.path_of(key)}: {entry.words}")
         return {"key": key, **record_fields(whole(records, entry))}
 
     fields = await on_thread(look)
