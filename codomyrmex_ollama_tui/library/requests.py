@@ -85,7 +85,7 @@ def prompt_request(model_name: str, prompt: str, options: Mapping[str, Any] | No
     given = dict(options or {})
     if given.get("images") is not None:
         given["images"] = images_of(given["images"], "options.images")
-    plain, fields = split_options(copy.deepcopy(given))
+    plain, fields = copy.deepcopy(split_options(given))
     made: dict[str, Any] = fields
     return GenerateRequest(model_name, prompt, options=plain, truncate=False, **made)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.names import same_model
@@ -180,26 +180,50 @@ def model_in(running: tuple[RunningModel, ...], model: str) -> RunningModel | No
 
 
 def listener(port: int) -> psutil.Process | None:
-    """The process that listens on a port of this machine, None where that cannot be told.
+    """The process that listens on a port of this machine's loopback, None where that cannot be told.
 
     Programs that only pass connections on to another machine are none. Where the port belongs to somebody else, whose
     sockets one may not see, the only `ollama serve` of the machine is taken for it.
     """
     import psutil  # costs more than the first frame can pay
 
-    hidden = True
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status != psutil.CONN_LISTEN or not connection.laddr or connection.pid is None:
-                continue
-            if connection.laddr.port != port:
-                continue
-            hidden = False
-            with contextlib.suppress(psutil.Error):
-                root = psutil.Process(connection.pid)
-                if not root.name().lower().startswith(_BRIDGES):
-                    return root
-    return _only_ollama() if hidden else None
+    try:
+        sockets = [socket for socket in psutil.net_connections(kind="tcp") if _listens(socket, port)]
+    except (psutil.Error, OSError):  # macOS shows them all to nobody but root
+        found = own_listener(port)
+        return _only_ollama() if found is None else _unless_bridge(found)
+    seen = [socket.pid for socket in sockets if socket.pid is not None]
+    if sockets and not seen:
+        return _only_ollama()
+    for pid in seen:
+        with contextlib.suppress(psutil.Error):
+            server = _unless_bridge(psutil.Process(pid))
+            if server is not None:
+                return server
+    return None
+
+
+def own_listener(port: int) -> psutil.Process | None:
+    """The process that listens on a port of loopback, among those whose sockets one may see one by one."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if any(_listens(socket, port) for socket in process.net_connections(kind="tcp")):
+                return process
+    return None
+
+
+def _listens(socket: Any, port: int) -> bool:
+    """Whether a socket, as psutil tells of it, takes what comes to a port of loopback."""
+    if socket.status != "LISTEN" or not socket.laddr or socket.laddr.port != port:
+        return False
+    host = socket.laddr.ip.removeprefix("::ffff:")
+    return host in ("0.0.0.0", "::", "::1") or host.startswith("127.")
+
+
+def _unless_bridge(process: psutil.Process) -> psutil.Process | None:
+    return None if _name(process).lower().startswith(_BRIDGES) else process
 
 
 def _only_ollama() -> psutil.Process | None:

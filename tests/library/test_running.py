@@ -82,6 +82,7 @@ async def test_options_and_fields_of_the_request_are_parted(tmp_path: Path) -> N
     ("options", "words"),
     [
         ({"temprature": 1}, "'temperature' is near"),
+        ({"temperature": threading.Lock()}, r"options\.temperature = "),
         ({"temperature": 9}, r"options\.temperature = 9"),
         ({"images": ["nothing-there.png"]}, r"options\.images\[0\]: .*cannot be read"),
         ({"images": [b""]}, r"options\.images\[0\]: there is nothing in it"),

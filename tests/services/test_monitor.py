@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codomyrmex_ollama_tui.services.monitor import Monitor, listener, model_in
+from codomyrmex_ollama_tui.services.monitor import Monitor, listener, model_in, own_listener
 from tests.services.asking import DIGEST, bench, in_memory, on_disk
 from tests.services.rooms import launcher, ollama, watching
 from tests.support.server import LocalServer, Reply
@@ -34,9 +34,11 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 
 async def test_the_process_that_listens_is_found(tmp_path: Path) -> None:
     async with LocalServer() as server:
-        found = listener(server.port)
-        assert found is not None
-        assert found.pid == os.getpid()
+        for look in (listener, own_listener):
+            found = look(server.port)
+            assert found is not None
+            assert found.pid == os.getpid()
+    assert own_listener(server.port) is None
 
 
 async def test_time_and_memory_of_the_server_are_counted(tmp_path: Path) -> None:
@@ -101,6 +103,7 @@ async def test_a_server_elsewhere_has_no_processes_to_see(tmp_path: Path) -> Non
     if not addresses:
         pytest.skip("this machine has no address but loopback")
     async with LocalServer(addresses[0]) as real:
+        assert listener(real.port) is None
         real.route("GET", "/api/version", Reply(json={"version": "0.24.0"}))
         async with watching(real.url, launcher(tmp_path), "flag") as (server, _):
             await server.client()
