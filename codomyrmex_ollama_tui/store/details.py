@@ -72,7 +72,7 @@ def _info(data: Any) -> ModelInfo:
     """The opposite of `asdict`. Raises ValueError and its like for what was never written here."""
     known: dict[str, Any] = {name: data[name] for name in _INFO}
     details: dict[str, Any] = {name: data["details"][name] for name in _DETAILS}
-    details["families"] = tuple(details["families"])
+    details["families"] = _tuple(details["families"])
     known["details"] = ModelDetails(**details)
     for name in (*_TEXTS, *_REMOTE):
         if not isinstance(known[name], str):
@@ -83,7 +83,13 @@ def _info(data: Any) -> ModelInfo:
     if known["modified_at"] is not None:
         known["modified_at"] = datetime.fromisoformat(known["modified_at"])
     if known["capabilities"] is not None:
-        known["capabilities"] = tuple(known["capabilities"])
-    known["messages"] = tuple(known["messages"])
-    known["tensors"] = tuple((name, kind, tuple(shape)) for name, kind, shape in known["tensors"])
+        known["capabilities"] = _tuple(known["capabilities"])
+    known["messages"] = _tuple(known["messages"])
+    known["tensors"] = tuple((name, kind, _tuple(shape)) for name, kind, shape in _tuple(known["tensors"]))
     return ModelInfo(**known)
+
+
+def _tuple(value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return tuple(value)
