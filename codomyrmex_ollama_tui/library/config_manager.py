@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from codomyrmex_ollama_tui.domain.options import ALIASES
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.library.config import OllamaConfig, config_of, problem_with
 from codomyrmex_ollama_tui.library.options import ExecutionOptions
+from codomyrmex_ollama_tui.library.places import find_folders, local_now
 from codomyrmex_ollama_tui.store.document import BrokenFile, dump, is_json, parse
 from codomyrmex_ollama_tui.store.fields import unknown
 from codomyrmex_ollama_tui.store.layers import matching
@@ -25,7 +25,6 @@ from codomyrmex_ollama_tui.store.tables import is_pattern
 
 __all__ = ["ConfigManager"]
 
-APP_NAME = "codomyrmex-ollama-tui"
 RESET = ("ollama", "options", "models", "presets")
 """What `reset_to_defaults` resets; servers, screens and keys are not part of `OllamaConfig` or of a run."""
 
@@ -63,7 +62,7 @@ class ConfigManager:
         self.path = _path_of(config_file, config_dir)
         self.last_error = ""
         self._lock = threading.RLock()
-        self._store = SettingsStore(self.path, os.environ if environment is None else environment, now=_now)
+        self._store = SettingsStore(self.path, os.environ if environment is None else environment, now=local_now)
         self._take()
 
     # ------------------------------------------------------------------ the seed's methods
@@ -160,7 +159,7 @@ class ConfigManager:
             problems = self._config.problems()
             if problems:
                 return self._done(problems)
-            data = exported(self._store.raw, _now(), self._unsaved())
+            data = exported(self._store.raw, local_now(), self._unsaved())
 
             def write() -> None:
                 as_toml = path.suffix.lower() == ".toml"
@@ -337,10 +336,8 @@ def _path_of(config_file: str | None, config_dir: str | None) -> Path:
     if config_file is not None:
         return Path(_need(config_file, (str, os.PathLike), "config_file")).expanduser().absolute()
     if config_dir is not None:
-        return Path(_need(config_dir, (str, os.PathLike), "config_dir")).expanduser().absolute() / "config.toml"
-    from platformdirs import PlatformDirs  # not needed where a file is named
-
-    return PlatformDirs(APP_NAME, appauthor=False).user_config_path / "config.toml"
+        _need(config_dir, (str, os.PathLike), "config_dir")
+    return find_folders(config_dir=config_dir).config_file
 
 
 def _sentence(error: OSError | ValueError) -> str:
@@ -377,7 +374,3 @@ def _without_none(values: Any) -> Any:
     if isinstance(values, Mapping):
         return {name: _without_none(value) for name, value in values.items() if value is not None}
     return values
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

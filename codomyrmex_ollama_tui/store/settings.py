@@ -30,7 +30,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from codomyrmex_ollama_tui.store.document import BrokenFile, copy_aside, edit_tables, read_tables, set_aside
+from codomyrmex_ollama_tui.store.document import BrokenFile, NewerFile, copy_aside, edit_tables, read_tables, set_aside
 from codomyrmex_ollama_tui.store.fields import DEFAULTS, RULES, Rule, Settings, rule_for, unknown
 from codomyrmex_ollama_tui.store.reading import ENVIRONMENT_PREFIX, RECORDED, take_environment, take_keys, take_table
 
@@ -339,8 +339,7 @@ class SettingsStore:
             self._raw = read_tables(self.path)
         except OSError as error:
             self.unreadable = error
-            reason = error.strerror or str(error)
-            problems.append(f"{self.path} cannot be read ({reason}); the defaults are in force")
+            problems.append(f"{self._why(error)}; the defaults are in force")
         except BrokenFile as error:
             self._set_aside(error)
         values: dict[str, Any] = {}
@@ -354,6 +353,11 @@ class SettingsStore:
         origins = {f"{name.removeprefix('server_')}_from": origin for name, origin in written.items()}
         self._problems = problems
         return Settings(**{**DEFAULTS, **values, **over, **origins, "keys": keys, **self._flags})
+
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, NewerFile):
+            return str(error)
+        return f"{self.path} cannot be read ({error.strerror or error})"
 
     def _set_aside(self, error: Exception) -> None:
         """Renames a file that is no TOML, so that nothing can overwrite it, and says so."""
