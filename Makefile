@@ -6,7 +6,7 @@ ARGS =
 OLLAMA =
 MODELS = smollm2:135m
 
-.PHONY: help run test test-real check format pictures bench-startup bench-stream bench-drawing bench-size setup clean
+.PHONY: help run test test-real check format documents pictures bench-startup bench-stream bench-drawing bench-outputs bench-size setup clean
 
 help:
 	@echo 'make run [ARGS="--host URL …"]   start the program'
@@ -14,10 +14,12 @@ help:
 	@echo 'make test-real OLLAMA=http://HOST:PORT [MODELS="NAME …"]   run the tests that need a real Ollama'
 	@echo 'make check                       style, types, and which part may import which'
 	@echo 'make format                      put the code into its style'
+	@echo 'make documents                   write the tables of docs/ from the rules they are about'
 	@echo 'make pictures                    draw screenshots/*.svg from the running program'
 	@echo 'make bench-startup               start-up time and idle memory beside a bare Textual program'
 	@echo 'make bench-stream                cost of a streaming answer beside Textual'"'"'s own Markdown'
 	@echo 'make bench-drawing               longest single drawing of a streaming answer'
+	@echo 'make bench-outputs               saving, listing and searching with 100,000 records'
 	@echo 'make bench-size                  installed size of the core'
 	@echo 'make setup                       install again (after adding a system library, say)'
 	@echo 'make clean                       remove .venv and what tests leave behind'
@@ -44,6 +46,9 @@ format: .venv/.installed-dev
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+documents: .venv/.installed-run
+	$(PYTHON) scripts/documents.py
+
 pictures: .venv/.installed-dev
 	$(PYTHON) scripts/pictures.py
 
@@ -57,6 +62,9 @@ bench-stream: .venv/.installed-dev
 
 bench-drawing: .venv/.installed-dev
 	$(PYTHON) -m benchmarks.transcript_drawing
+
+bench-outputs: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.outputs
 
 bench-size: .venv/.installed-run
 	$(PYTHON) -m benchmarks.install_size

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -80,6 +78,9 @@ def _json(records: Iterable[Keyed]) -> Iterator[str]:
 
 
 def _csv(records: Iterable[Keyed]) -> Iterator[str]:
+    import csv  # seldom needed, and this module is read with the library
+    import io
+
     held = io.StringIO(newline="")
     writer = csv.writer(held)
 

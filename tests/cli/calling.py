@@ -32,7 +32,7 @@ class Program:
         """Calls it in this process, its output going to no terminal."""
         self._captured.readouterr()
         try:
-            code = main([*arguments, *self.flags])
+            code = main([*self.flags, *arguments])
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         said = self._captured.readouterr()
@@ -41,7 +41,7 @@ class Program:
     def process(self, *arguments: str, given: bytes = b"", **env: str) -> Said:
         """Calls it as a process with pipes."""
         done = subprocess.run(
-            [*PROGRAM, *arguments, *self.flags],
+            [*PROGRAM, *self.flags, *arguments],
             input=given,
             capture_output=True,
             check=False,
@@ -61,7 +61,7 @@ class Program:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
-            [*PROGRAM, *arguments, *self.flags],
+            [*PROGRAM, *self.flags, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

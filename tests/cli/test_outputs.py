@@ -44,6 +44,16 @@ def test_nothing_saved_is_an_empty_list_and_makes_nothing(cotui: Program) -> Non
     assert not (cotui.data / "outputs").exists()
 
 
+def test_records_are_where_output_directory_says(cotui: Program, saved: list[str]) -> None:
+    elsewhere = cotui.home / "else where"
+    with OutputManager(str(elsewhere)) as manager:
+        path = manager.save_model_output("m", "p", "r")
+    assert cotui("config", "set", "ollama.output_directory", str(elsewhere)).code == 0
+    assert [one["file_path"] for one in json.loads(cotui("outputs", "list", "--json").out)] == [path]
+    assert cotui("config", "set", "ollama.output_directory", "--remove").code == 0
+    assert len(json.loads(cotui("outputs", "list", "--json").out)) == len(saved)
+
+
 def test_a_list_is_one_line_a_record_newest_first_and_has_pages(cotui: Program, saved: list[str]) -> None:
     said = cotui("outputs", "list")
     assert (said.code, said.err) == (0, "")
@@ -64,6 +74,7 @@ def test_a_search_speaks_the_query_language(cotui: Program, saved: list[str]) ->
     found = json.loads(cotui("outputs", "search", "answer", "rating:>3 tag:good", "--json").out)
     assert [(one["file_path"], one["snippet"]) for one in found] == [(saved[4], "answer␛[31m 4")]
     assert json.loads(cotui("outputs", "search", "answer -why", "--json").out) == []
+    assert len(json.loads(cotui("outputs", "search", "--json", "--", "-why").out)) == 1
     said = cotui("outputs", "search", "rating:9")
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("cotui: QUERY: rating needs a number from 1 to 5")

@@ -49,7 +49,8 @@ QUERY_WORDS = """\
 A query has words (their beginnings are enough), "exact words", -not, and filters:
   model:qwen3*  kind:output,batch  tag:good  rating:>3  tokens>500  is:pinned  is:rated
   since:7d  since:yesterday  until:2026-10  (24h, 7d, 2w, 3m, 1y, a day, a month, a moment)
-Put it in quotes: cotui outputs search 'sky -cloud since:7d'"""
+Put it in quotes: cotui outputs search 'sky -cloud since:7d'; one that begins with
+a minus stands behind two: cotui outputs search -- -cloud"""
 PARTS = ("prompt", "response", "metadata", "data", "note")
 """What `show` can give alone."""
 _LEAST_TEXT = 24
@@ -109,6 +110,9 @@ async def list_records(house: House, given: argparse.Namespace) -> int:
     page, texts, more = await on_thread(look)
     if given.json:
         tables.write_json([_fields(records, entry, texts) for entry in page])
+        return OK
+    if not page and is_terminal(sys.stdout):
+        tell("nothing was found" if given.words or given.kind or given.model else "nothing has been saved yet")
         return OK
     now = local_now()
     rows = [_row(entry, texts.get(entry.key, ""), formats.moment(entry.created_at, now)) for entry in page]
