@@ -57,22 +57,7 @@ class Sources:
 
 def benchmark_report(model: str, sources: Sources) -> dict[str, Any]:
     """What `ModelRunner.benchmark_model` gives."""
-    samples = sources.of(model)
-    whole = [sample for sample in samples if sample.success]
-    return {
-        "model_name": model,
-        "total_prompts": len(sources.prompts),
-        "rounds": sources.rounds,
-        "successful_runs": len(whole),
-        "failed_runs": len(samples) - len(whole),
-        "total_time": sources.total_time,
-        "avg_execution_time": _mean([time for sample in whole if (time := _figure(sample, "e2e")) is not None]),
-        "avg_tokens_per_second": _pooled_rate(whole),
-        **_honest(samples),
-        "warm_up": _warm_up(model, sources.warm_ups),
-        "detailed_results": _details(samples, sources.prompts),
-        "environment": environment(sources, [model]),
-    }
+    return {**_measured(model, sources), "environment": environment(sources, [model])}
 
 
 def comparison_report(models: Sequence[str], sources: Sources) -> dict[str, Any]:
@@ -147,25 +132,40 @@ def environment(sources: Sources, models: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _compared(model: str, sources: Sources) -> dict[str, Any]:
+def _measured(model: str, sources: Sources) -> dict[str, Any]:
+    """One model's runs and figures."""
     samples = sources.of(model)
     whole = [sample for sample in samples if sample.success]
-    answers = [sample.measured.execution.text for sample in whole if sample.measured is not None]
+    return {
+        "model_name": model,
+        "total_prompts": len(sources.prompts),
+        "rounds": sources.rounds,
+        "successful_runs": len(whole),
+        "failed_runs": len(samples) - len(whole),
+        "total_time": sources.total_time,
+        "avg_execution_time": _mean([time for sample in whole if (time := _figure(sample, "e2e")) is not None]),
+        "avg_tokens_per_second": _pooled_rate(whole),
+        **_honest(samples),
+        "warm_up": _warm_up(model, sources.warm_ups),
+        "detailed_results": _details(samples, sources.prompts),
+    }
+
+
+def _compared(model: str, sources: Sources) -> dict[str, Any]:
+    """The same for one of several models, with what is compared; the time of all of them is not its own."""
+    samples, measured = sources.of(model), _measured(model, sources)
+    del measured["total_time"]
+    whole = [sample.measured.execution.text for sample in samples if sample.success and sample.measured is not None]
     first = sorted((sample for sample in samples if sample.round == 0), key=lambda sample: sample.prompt)
-    honest = _honest(samples)
-    figures = honest["figures"]
+    figures = measured["figures"]
     return {
         "success": bool(samples) and len(whole) == len(samples),
         "error": next((sample.words for sample in samples if not sample.success), None),
-        "successful_runs": len(whole),
-        "failed_runs": len(samples) - len(whole),
         "execution_time": _median_in(figures["execution_time"]),
-        "response_length": median([len(answer) for answer in answers]) if answers else None,
+        "response_length": median([len(answer) for answer in whole]) if whole else None,
         "tokens_per_second": _median_in(figures["tokens_per_second"]),
         "responses": ["" if sample.measured is None else sample.measured.execution.text for sample in first],
-        **honest,
-        "warm_up": _warm_up(model, sources.warm_ups),
-        "detailed_results": _details(samples, sources.prompts),
+        **measured,
     }
 
 

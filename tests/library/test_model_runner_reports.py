@@ -225,6 +225,7 @@ async def test_a_difference_that_is_proven_is_a_verdict(tmp_path: Path) -> None:
         assert results[A]["response_length"] == len(f"{A} answers")
         assert results[B]["tokens_per_second"] == pytest.approx(2 * results[A]["tokens_per_second"])
         assert results[A]["execution_time"] > 0
+        assert set(results[A]) >= SEED_KEYS - {"total_time"}
 
 
 async def test_a_difference_within_three_per_cent_is_equal(tmp_path: Path) -> None:

@@ -84,13 +84,18 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, **settings: float | int) -> AsyncIterator[Bench]:
-    """`settings`: those of the client. Time stands still."""
+async def bench(folder: Path, *, check_every: float = 0.05, **settings: float | int) -> AsyncIterator[Bench]:
+    """`settings`: those of the client. Time stands still; health checks come all the same."""
     clock = Hand()
     async with ollama() as real:
         client: Any = settings
         server = ServerService(
-            parse_address(real.url), "flag", launcher(folder), ClientSettings(**client), clock=clock, check_every=0.05
+            parse_address(real.url),
+            "flag",
+            launcher(folder),
+            ClientSettings(**client),
+            clock=clock,
+            check_every=check_every,
         )
         try:
             yield Bench(real, server, ExecutionService(server, now=lambda: NOON, clock=clock), clock)

@@ -114,6 +114,13 @@ async def test_a_missing_model_and_a_missing_server_are_results(tmp_path: Path) 
         assert not gone.success
 
 
+async def test_a_cut_answer_makes_the_watch_look_at_once(tmp_path: Path) -> None:
+    async with bench(tmp_path, check_every=3600.0) as at:
+        at.real.route("POST", "/api/generate", Stream(line("half"), CUT))
+        await at.execution.run(ASK)
+        await at.real.wait_for("/api/version", 2)
+
+
 async def test_the_first_byte_has_a_limit_of_its_own(tmp_path: Path) -> None:
     hold = Gate()
     async with bench(tmp_path) as at:
