@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -111,6 +112,8 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
+    # asyncio's word for a process that died just before it was killed; nobody needs to know
+    logging.getLogger("asyncio").addFilter(lambda record: "Unknown child process" not in record.getMessage())
     server = Server(config)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
