@@ -210,6 +210,7 @@ class ChatService(Conversations):
             return request
 
         reading = Reading(self._server, answer, keeper, self._clock, None if fresh else restart)
+        self._asked.add(conversation.id)
         try:
             await self._keep_first(conversation, answer, fresh)
             yield Asked(question, answer)
@@ -229,6 +230,7 @@ class ChatService(Conversations):
             if not fresh and turn is answer:
                 _add_up(answer, before)
             reading.keeper.end()
+            self._asked.discard(conversation.id)
         yield Finished(turn) if turn.status == "complete" else Failed(turn, turn.words)
 
     async def _keep_first(self, conversation: Conversation, answer: Turn, fresh: tuple[Turn, ...]) -> None:

@@ -29,6 +29,7 @@ class Conversations:
         self._numbers = count(1)
         self._conversations: dict[str, Conversation] = {}
         self._listed: dict[str, Summary] = {}
+        self._asked: set[str] = set()  # those in which an answer is being written by us
         self._deleted: dict[str, tuple[Conversation | None, Summary | None]] = {}
 
     @property
@@ -59,7 +60,7 @@ class Conversations:
             OSError: the history cannot be read.
         """
         held = self._conversations.get(conversation_id)
-        if self.history is None or (held is not None and (held.id not in self._listed or is_answering(held))):
+        if self.history is None or (held is not None and conversation_id in self._asked):
             return self._conversations[conversation_id]
         try:
             found = await self.history.run(lambda store: store.load(conversation_id))
@@ -70,7 +71,7 @@ class Conversations:
             raise KeyError(conversation_id) from None
         if held is None:
             return self._conversations.setdefault(conversation_id, found)
-        if not is_answering(held) and not self.history.is_behind:
+        if conversation_id not in self._asked and not self.history.is_behind:  # else it knows more than the disk
             held.tree = found.tree
             held.retrace()
         return held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -70,13 +71,15 @@ def model(
     }
 
 
-def loaded(name: str, size: int, *, minutes: float = 4.2, vram: int = 0, context: int = 4096) -> dict[str, Any]:
+def loaded(
+    name: str, size: int, *, minutes: float = 4.2, vram: int = 0, context: int = 4096, digest: str = "a"
+) -> dict[str, Any]:
     """One entry of /api/ps."""
     return {
         "name": name,
         "model": name,
         "size": size,
-        "digest": "a" * 64,
+        "digest": (digest * 64)[:64],
         "details": {"format": "gguf"},
         "expires_at": (NOW + timedelta(minutes=minutes)).isoformat(),
         "size_vram": vram,
@@ -156,8 +159,13 @@ async def stage(
     origin: Origin = "flag",
     launcher: Launcher | None = None,
     model: str | None = None,
+    data: Path | None = None,
 ) -> AsyncGenerator[Stage, None]:
-    """The App in a terminal of `size`, with its configuration in `folder`, talking to the server at `url`."""
+    """The App in a terminal of `size`, with its configuration in `folder`, talking to the server at `url`.
+
+    Args:
+        data: where conversations are kept; None keeps them in memory.
+    """
     clock = HandClock()
     _write_config(folder, config)
     settings = SettingsStore(folder / "config.toml", {}, now=lambda: NOW)
@@ -170,7 +178,13 @@ async def stage(
         package_folder=folder,
     )
     services = build_services(
-        address=parse_address(url), origin=origin, launcher=launcher, now=lambda: NOW, clock=clock
+        address=parse_address(url),
+        origin=origin,
+        launcher=launcher,
+        now=lambda: NOW,
+        clock=clock,
+        token=lambda: secrets.token_hex(3),
+        data=data,
     )
     app = CotuiApp(
         services,

@@ -161,8 +161,8 @@ def drawn(entry: Entry, opened: bool, now: datetime, width: int) -> Content:
     if entry.queued:
         second = Content.styled(" waits for other answers", "$accent")
     elif entry.answering:
-        doing = "is waited for" if entry.waiting else "is answering"
-        second = Content.assemble((" ▶ ", "$accent"), (f"{model} {doing}", "$accent"))
+        doing = " · waiting" if entry.waiting else " is answering"
+        second = Content.assemble((" ▶ ", "$accent"), (f"{model}{doing}", "$accent"))
     elif entry.snippet:
         second = Content.assemble(" ", marked(entry.snippet, entry.hits))
     elif entry.trouble.startswith("!"):
