@@ -21,7 +21,6 @@ from codomyrmex_ollama_tui.domain.outputs import (
     Entry,
     IndexEntry,
     Kind,
-    OutputError,
     OutputNotFound,
     OutputUnreadable,
     Page,
@@ -35,6 +34,7 @@ from codomyrmex_ollama_tui.domain.outputs import (
 )
 from codomyrmex_ollama_tui.services.hearing import hear, telling
 from codomyrmex_ollama_tui.services.refresh import refresh
+from codomyrmex_ollama_tui.services.retention import carry_out
 from codomyrmex_ollama_tui.store.index import Index, Order
 from codomyrmex_ollama_tui.store.index_file import IndexFailed, IndexLost
 from codomyrmex_ollama_tui.store.index_search import storable
@@ -222,10 +222,13 @@ class Records:
         """What the rules would remove and what that frees. Changes nothing."""
         return plan_removal(self.all(Query()), rules, self._now())
 
-    def clean(self, rules: Iterable[Rule]) -> CleanPlan:
+    def clean(self, rules: Iterable[Rule], progress: Callable[[int], None] = lambda done: None) -> CleanPlan:
         """Removes what the rules say, and gives what went.
 
         A saved record that is no longer as the index has it is judged by what it is now.
+
+        Args:
+            progress: called with the number of records that are gone; what it raises ends the work.
 
         Raises:
             OutputError: a record could not be removed (the first such; the others are gone).
@@ -237,21 +240,14 @@ class Records:
             return bool(plan_removal([entry], rules, now).removals)
 
         gone: list[Removal] = []
-        failed: OutputError | None = None
-        for removal in plan.removals:
-            entry = removal.entry
-            owner = self._owner(entry.kind)
-            try:
-                if not isinstance(owner, OutputsStore):
-                    owner.delete(entry.key)
-                elif not owner.delete_if(entry.key, entry.stamp, agreed):
-                    self._look_at(entry.key)
-                    continue
-                gone.append(removal)
-            except OutputError as error:
-                failed = failed or error
-        for start in range(0, len(gone), _CHUNK):
-            self._forget([removal.entry.key for removal in gone[start : start + _CHUNK]])
+        stayed: list[str] = []
+        try:
+            failed = carry_out(plan.removals, self._owner, agreed, gone, stayed, progress)
+        finally:
+            for start in range(0, len(gone), _CHUNK):
+                self._forget([removal.entry.key for removal in gone[start : start + _CHUNK]])
+            for key in stayed:
+                self._look_at(key)
         if failed is not None:
             raise failed
         return CleanPlan(tuple(gone), plan.kept)

@@ -17,6 +17,7 @@ from codomyrmex_ollama_tui.cli.verbs.output_records import (
     age,
     at_least_one,
     caught_up,
+    cleaned,
     indexed_again,
     kinds,
     on_thread,
@@ -239,7 +240,7 @@ async def clean(house: House, given: argparse.Namespace) -> int:
         if not ask(f"Throw {_records(len(plan.removals))} away ({formats.size(plan.freed)})?"):
             tell("nothing was thrown away")
             return FAILED
-    _tell_result(given, await on_thread(lambda: records.clean(rules)), "thrown away")
+    _tell_result(given, await cleaned(records, rules), "thrown away")
     return OK
 
 

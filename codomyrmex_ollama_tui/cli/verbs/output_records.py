@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from codomyrmex_ollama_tui.domain.outputs import UNREADABLE_KINDS, Kind
 from codomyrmex_ollama_tui.ui import formats
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.outputs import CleanPlan, Rule
     from codomyrmex_ollama_tui.services.records import Records
 
 T = TypeVar("T")
@@ -132,14 +133,20 @@ async def on_thread(work: Callable[[], T]) -> T:
 
 async def caught_up(records: Records) -> None:
     """Takes in what changed by hand; where the index has to be made first, says how far it is."""
-    with _indexing() as progress:
+    with _told("making the search index: {} records …") as progress:
         await on_thread(lambda: records.catch_up(progress=progress))
 
 
 async def indexed_again(records: Records) -> int:
     """Makes the index again and gives the number of records."""
-    with _indexing() as progress:
+    with _told("making the search index: {} records …") as progress:
         return await on_thread(lambda: records.reindex(progress))
+
+
+async def cleaned(records: Records, rules: Sequence[Rule]) -> CleanPlan:
+    """Removes what the rules say, and gives what went; ctrl+c stops it where it is."""
+    with _told("thrown away: {} records …") as progress:
+        return await on_thread(lambda: records.clean(rules, progress))
 
 
 class _Stopped(Exception):
@@ -147,13 +154,14 @@ class _Stopped(Exception):
 
 
 @contextmanager
-def _indexing() -> Iterator[Callable[[int], None]]:
+def _told(words: str) -> Iterator[Callable[[int], None]]:
+    """What is called with the number done so far, on a thread; it ends that thread's work when nobody waits."""
     lines, stopped = Lines(), threading.Event()
 
     def progress(done: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        lines.put("index", f"making the search index: {formats.count(done)} records …")
+        lines.put("done", words.format(formats.count(done)))
 
     try:
         yield progress
