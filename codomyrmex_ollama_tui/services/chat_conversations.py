@@ -44,13 +44,14 @@ class Conversations:
         for conversation in self._conversations.values():
             if conversation.turns or conversation.draft.text:
                 found[conversation.id] = self.summary_of(conversation)
-        return tuple(sorted(found.values(), key=lambda one: one.changed_at, reverse=True))
+        newest_last = list(found.values())
+        return tuple(sorted(reversed(newest_last), key=lambda one: one.changed_at, reverse=True))
 
     async def load(self) -> None:
         """Reads the list of conversations from the history. Raises OSError if it cannot be read."""
         if self.history is not None:
             found = await self.history.run(lambda store: store.summaries())
-            self._listed = {one.id: one for one in found if one.id not in self._deleted}
+            self._listed = {one.id: one for one in reversed(found) if one.id not in self._deleted}
 
     async def open(self, conversation_id: str) -> Conversation:
         """A conversation with all its turns, as the history has it now; the same object each time.

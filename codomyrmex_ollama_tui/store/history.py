@@ -67,7 +67,7 @@ class HistoryStore:
             found = connection.execute(
                 "SELECT id, title, model, changed, pinned, draft,"
                 f" (SELECT count(*) FROM turn WHERE conversation = c.id), ({_NEWEST_STATUS})"
-                " FROM conversation c WHERE deleted IS NULL ORDER BY changed DESC, id"
+                " FROM conversation c WHERE deleted IS NULL ORDER BY changed DESC, rowid DESC"
             ).fetchall()
         return [
             Summary(

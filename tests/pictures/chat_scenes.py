@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 from textual.widgets import Input, TextArea
 
+from codomyrmex_ollama_tui.domain.conversations import Conversation, Turn, TurnStatus
+from codomyrmex_ollama_tui.store.history import HistoryStore
 from tests.pictures.scenes import ENGINE, MODELS, Scene, Size, still
 from tests.support.server import Gate, LocalServer, Part, Reply, Stream
 from tests.ui.chat_talk import MODEL, chat, end, piece, send
-from tests.ui.stage import Stage, furnish, loaded, stage
+from tests.ui.stage import NOW, Stage, furnish, loaded, stage
 
 QUESTION = "Why do terminals draw cells and not pixels? Show me how to move the cursor."
 THOUGHT = "The reader wants the reason and a piece of code. A table of what it costs would help to see it. " * 3
@@ -39,6 +43,25 @@ def parts(text: str, thinking: str = "") -> list[Part]:
     return [*thoughts, *(piece(text[at : at + 40]) for at in range(0, len(text), 40))]
 
 
+def fill(folder: Path) -> None:
+    """What was said on the days before."""
+    store = HistoryStore(folder / "history.db", now=lambda: NOW, writer="past")
+    for title, model, age, status in (
+        ("Plan for the garden", "gemma3:1b", timedelta(days=3), "complete"),
+        ("SQL window functions", "qwen2.5-coder:7b", timedelta(hours=20), "complete"),
+        ("Letter to the landlord", "llama3.2:3b", timedelta(hours=22), "interrupted"),
+        ("Explain this stack trace", "llama3.2:3b", timedelta(days=12), "stopped"),
+    ):
+        at = NOW - age
+        one = Conversation(title, title, model, created_at=at, changed_at=at, pinned="garden" in title)
+        question = Turn(f"{title}?", "user", title, asked_at=at)
+        answer = Turn(f"{title}!", "assistant", "Gladly.", model=model, parent=question.id, asked_at=at)
+        answer.status = cast(TurnStatus, status)
+        one.add(question, answer)
+        store.add(one, [question, answer])
+    store.close()
+
+
 @asynccontextmanager
 async def chat_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGenerator[Stage, None]:
     """A whole answer with code and a table, and the next question half written."""
@@ -51,11 +74,15 @@ async def chat_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGene
             [
                 Stream(*parts("`\\d{4}-\\d{2}-\\d{2}`"), end(tokens=12)),
                 Stream(*parts("It goes on"), other),
+                Stream(*parts("They have always done so."), end(tokens=9)),
                 Stream(first, piece(thinking=THOUGHT), thought, *parts(ANSWER), end(prompt=968)),
             ],
         )
-        async with stage(server.url, folder, screen="chat", model=MODEL, size=size, config=config) as seen:
+        data = folder / "data"
+        fill(data)
+        async with stage(server.url, folder, screen="chat", model=MODEL, size=size, config=config, data=data) as seen:
             await seen.ready()
+            await seen.until(lambda: len(seen.services.chat.listed) == 4)
             await send(seen, "Regex for ISO dates")
             await seen.until(lambda: chat(seen).composer.ready)
             await seen.pilot.press("ctrl+n")
@@ -64,6 +91,8 @@ async def chat_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGene
             await other.reached()
             chat(seen).start_chat(MODEL)
             await send(seen, QUESTION)
+            await seen.until(lambda: chat(seen).composer.ready)
+            await seen.pilot.press("ctrl+r")
             await first.reached()
             seen.clock.go(0.31)
             first.open()
