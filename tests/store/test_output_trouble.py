@@ -175,6 +175,23 @@ def test_a_clean_up_tells_what_went_not_what_was_gone_already(tmp_path: Path) ->
     held.close()
 
 
+def test_a_clean_up_that_is_broken_off_knows_what_went(tmp_path: Path) -> None:
+    held = held_in(tmp_path)
+    saved = [save(held) for _ in range(4)]
+    later = records_in(tmp_path, now=lambda: NOON + timedelta(days=90), token=lambda: "x")
+
+    def enough(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        later.clean([Rule(older_than=timedelta(days=30))], enough)
+    assert sorted(entry.key for entry in later.all(Query())) == saved[2:]
+    assert [later.path_of(key).exists() for key in saved] == [False, False, True, True]
+    later.close()
+    held.close()
+
+
 def test_what_could_not_be_read_again_is_not_saved(tmp_path: Path) -> None:
     store = OutputsStore(tmp_path, token=lambda: "x", largest=2000)
     record = Record(Kind.OUTPUT, NOON, "m", "p", "r")
