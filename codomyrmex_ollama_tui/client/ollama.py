@@ -14,6 +14,7 @@ from codomyrmex_ollama_tui.client.bodies import chat_body, create_body, embed_bo
 from codomyrmex_ollama_tui.client.calls import Calls, RawAnswer
 from codomyrmex_ollama_tui.client.parse import (
     embeddings_of,
+    recommendations_of,
     running_of,
     show_of,
     tags_of,
@@ -36,6 +37,7 @@ from codomyrmex_ollama_tui.domain.models import (
     ModelInfo,
     ModelSummary,
     Progress,
+    Recommendation,
     RunningModel,
     ServerVersion,
 )
@@ -113,6 +115,11 @@ class OllamaClient:
     async def running(self, *, timeout: float | None = None) -> tuple[RunningModel, ...]:
         """`GET /api/ps`. From 0.32.4 it can wait while a model is loading: NoAnswer after `timeout` seconds."""
         return running_of(await self._calls.fields("GET", "/api/ps", within=timeout))
+
+    async def recommendations(self, *, timeout: float | None = None) -> tuple[Recommendation, ...]:
+        """`GET /api/experimental/model-recommendations` (from 0.22.1; others say 404, which is a ServerRefused)."""
+        path = "/api/experimental/model-recommendations"
+        return recommendations_of(await self._calls.fields("GET", path, within=timeout))
 
     async def show(self, model: str, *, verbose: bool = False) -> ModelInfo:
         """`POST /api/show`. `verbose` also brings the large arrays of `model_info`."""

@@ -17,6 +17,7 @@ from codomyrmex_ollama_tui.domain.models import (
     ModelInfo,
     ModelSummary,
     Progress,
+    Recommendation,
     RunningModel,
     ServerVersion,
 )
@@ -203,6 +204,20 @@ def show_of(fields: Fields) -> ModelInfo:
         remote_host=fields.text("remote_host"),
         remote_model=fields.text("remote_model"),
         extra=fields.rest(),
+    )
+
+
+def recommendations_of(fields: Fields) -> tuple[Recommendation, ...]:
+    """`GET /api/experimental/model-recommendations`."""
+    return fields.objects(
+        "recommendations",
+        lambda each: Recommendation(
+            model=each.text("model"),
+            description=each.text("description"),
+            context_length=each.number("context_length"),
+            vram_bytes=each.number("vram_bytes"),
+            extra=each.rest(),
+        ),
     )
 
 

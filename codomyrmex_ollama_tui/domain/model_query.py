@@ -213,6 +213,10 @@ class ModelQuery:
         """Whether a model stays. `now` has its zone."""
         return all(term.keeps(facts, now) for term in self.terms)
 
+    def may_keep(self, facts: ModelFacts, now: datetime) -> bool:
+        """Whether a model could stay once all is known of it."""
+        return all(term.holds(facts, now) is None or term.keeps(facts, now) for term in self.terms)
+
 
 _OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "=": operator.eq}
 _SIZES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

@@ -151,6 +151,23 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One entry of `GET /api/experimental/model-recommendations` (from 0.22.1): a model that its makers suggest.
+
+    Attributes:
+        model: a name that can be pulled; with ":cloud" it runs elsewhere.
+        context_length: in tokens; None where not said.
+        vram_bytes: graphics memory that it wants; None where not said.
+    """
+
+    model: str
+    description: str = ""
+    context_length: int | None = None
+    vram_bytes: int | None = None
+    extra: Extra = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """One line of pull, push or create.
 

@@ -27,6 +27,7 @@ class PullState:
         status: the server's own words, cleaned; while waiting for the next try, why the last one failed.
         error: one sentence of why it failed; "" otherwise.
         failure: the error itself.
+        received: bytes that came over the network in this run; 0 at the end: the model was current already.
         retrying: the server fetches again what it had already; `completed` stands meanwhile.
         resumed_at: bytes that the server still had when an interrupted pull went on; None for others.
         began_again: it had next to nothing left of it.
@@ -44,6 +45,7 @@ class PullState:
     status: str = ""
     error: str = ""
     failure: OllamaError | None = None
+    received: int = 0
     retrying: bool = False
     resumed_at: int | None = None
     began_again: bool = False

@@ -164,10 +164,8 @@ class PullQueue:
 
     async def restore(self) -> tuple[PullState, ...]:
         """Puts the pulls that an earlier run of the program did not end into the queue, paused; returns them."""
-        if self._memory is None:
-            return ()
         restored = []
-        for pull in await self._memory.left_over(self._place()):
+        for pull in await self._memory.left_over(self._place()) if self._memory is not None else ():
             try:
                 key, shown = key_of(pull.name)
             except ValueError:
@@ -360,6 +358,7 @@ class PullQueue:
             eta=tally.eta(speed),
             stalled=tally.stalled(now),
             status=status or tally.status or state.status,
+            received=tally.received,
             retrying=tally.retrying,
             resumed_at=tally.resumed_at,
             began_again=tally.began_again,
@@ -382,13 +381,12 @@ class PullQueue:
         return "embedded" if state.kind == "embedded" else state.label
 
     def _keep(self, key: str, state: PullState) -> None:
-        if self._memory is None:
-            return
-        place = self._place()
-        if self._kept.get(key, place) != place:  # it was asked for before its server was known
-            self._memory.drop(self._kept[key], state.name)
-        self._kept[key] = place
-        self._memory.keep(place, state.name, state.completed, state.total)
+        if self._memory is not None:
+            place = self._place()
+            if self._kept.get(key, place) != place:  # it was asked for before its server was known
+                self._memory.drop(self._kept[key], state.name)
+            self._kept[key] = place
+            self._memory.keep(place, state.name, state.completed, state.total)
 
     def _forget(self, key: str) -> None:
         place = self._kept.pop(key, None)

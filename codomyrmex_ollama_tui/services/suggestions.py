@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.services.server import ServerService
+
+RECOMMENDED_WITHIN = 5.0
+"""Seconds for what the server recommends; who types does not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,16 @@ KNOWN: tuple[Suggestion, ...] = (
 """Well-known names of Ollama's own registry with family and parameters, from its pages; not a list of all."""
 
 PULLED_BEFORE = "pulled before"
+
+
+async def recommended(server: ServerService) -> tuple[Suggestion, ...]:
+    """What the server recommends.
+
+    Raises:
+        OllamaError: it does not do that (before 0.22.1, and the embedded engine), or cannot be asked.
+    """
+    found = await (await server.client()).recommendations(timeout=RECOMMENDED_WITHIN)
+    return tuple(Suggestion(one.model, one.description or "recommended") for one in found if one.model)
 
 
 def suggest(

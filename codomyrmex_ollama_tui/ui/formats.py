@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 UNKNOWN = "·"
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -99,6 +99,18 @@ def moment(then: datetime | None, now: datetime) -> str:
     if 0 < days < 7:
         return f"{_DAYS[local.weekday()]} {local:%H:%M}"
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+
+FOR_GOOD = timedelta(days=365)
+"""A time that lies further ahead than this means for ever."""
+
+
+def until(then: datetime, now: datetime) -> str:
+    """A time ahead, as "4:12 left", "forever", or "any moment" for one that has passed; both with their zones."""
+    left = then - now
+    if left > FOR_GOOD:
+        return "forever"
+    return f"{countdown(left.total_seconds())} left" if left > timedelta() else "any moment"
 
 
 def parameters(text: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from codomyrmex_ollama_tui.domain.model_query import Column as Sorting
+from codomyrmex_ollama_tui.domain.model_query import ModelFacts, ModelQuery
 from codomyrmex_ollama_tui.domain.text import one_line
-from codomyrmex_ollama_tui.services.models import FIRST_MODEL
 from codomyrmex_ollama_tui.services.server import ServerPhase, ServerState
 from codomyrmex_ollama_tui.ui import formats
 from codomyrmex_ollama_tui.ui.widgets.live_table import Cells, Column
@@ -18,91 +19,145 @@ from codomyrmex_ollama_tui.ui.widgets.live_table import Cells, Column
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.models import ModelSummary
 
-SUGGESTIONS = (
-    FIRST_MODEL, "gemma3:270m", "gemma3:1b", "gemma3:4b", "llama3.2:1b", "llama3.2:3b", "qwen3:0.6b", "qwen3:4b",
-    "qwen2.5-coder:7b", "deepseek-r1:8b", "phi4:14b", "mistral:7b", "nomic-embed-text:latest",
-)  # fmt: skip
-"""Names offered while typing; whether a server has them is for the server to say."""
+Order = tuple[Sorting, bool]
+"""What is sorted by, and whether the largest is first."""
+
+ORDERS: dict[Sorting, tuple[str, str, str, bool]] = {
+    Sorting.NAME: ("Name", "by name", "by name, from the end", False),
+    Sorting.FAMILY: ("Family", "by family", "by family, from the end", False),
+    Sorting.PARAMETERS: ("Parameters", "fewest parameters first", "most parameters first", True),
+    Sorting.QUANTIZATION: ("Quantization", "fewest bits first", "most bits first", True),
+    Sorting.SIZE: ("Size", "smallest first", "largest first", True),
+    Sorting.CONTEXT: ("Context", "shortest context first", "longest context first", True),
+    Sorting.CAPABILITIES: ("Can", "fewest abilities first", "most abilities first", True),
+    Sorting.MODIFIED: ("Modified", "oldest first", "newest first", True),
+    Sorting.LOADED: ("In memory", "in memory first", "in memory last", False),
+}
+"""For each column its title, the words for both ways, and which way is the first one to be wanted."""
+
+NEWEST: Order = (Sorting.MODIFIED, True)
+
+_COLUMNS: dict[Sorting, Column] = {
+    Sorting.NAME: Column("name", "Name", 0),
+    Sorting.FAMILY: Column("family", "Family", 10),
+    Sorting.PARAMETERS: Column("params", "Params", 6, "right"),
+    Sorting.QUANTIZATION: Column("quant", "Quant", 7),
+    Sorting.SIZE: Column("size", "Size", 7, "right"),
+    Sorting.CONTEXT: Column("context", "Context", 7, "right"),
+    Sorting.CAPABILITIES: Column("can", "Can", 13),
+    Sorting.MODIFIED: Column("modified", "Modified", 8, "right"),
+}
+_ALWAYS = (Sorting.NAME, Sorting.PARAMETERS, Sorting.QUANTIZATION, Sorting.SIZE, Sorting.MODIFIED)
+_IF_ROOM = (Sorting.CONTEXT, Sorting.CAPABILITIES, Sorting.FAMILY)
+_CAN_SHORT = 7
+LONGEST_NAME = 24
+"""Cells of a name for which a further column makes room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How the table is sorted: the words for the head line, and the value that is compared."""
-
-    words: str
-    key: Callable[[ModelSummary], tuple[float | str, ...]]
-    down: bool
+def order_words(order: Order) -> str:
+    """ "newest first"."""
+    column, down = order
+    _, up_words, down_words, _ = ORDERS[column]
+    return down_words if down else up_words
 
 
-def _newest(model: ModelSummary) -> tuple[float, ...]:
-    return (model.modified_at.timestamp() if model.modified_at else 0.0,)
+def sorting_of(key: str) -> Sorting | None:
+    """What a click on the title of a table's column sorts by."""
+    return next((sorting for sorting, column in _COLUMNS.items() if column.key == key), Sorting.LOADED)
 
 
-def parameter_count(model: ModelSummary) -> float:
-    """Parameters as a number, 0 where the server does not say."""
-    text = model.details.parameter_size.strip().upper()
-    factor = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1:], 0.0)
-    try:
-        return float(text[:-1]) * factor
-    except ValueError:
-        return 0.0
+def columns(longest: int, room: int, order: Order, asked: Collection[Sorting] = ()) -> list[Column]:
+    """The columns for `room` cells. Those that are sorted by or that the filter speaks of are always there.
+
+    Args:
+        longest: cells of the longest name.
+    """
+    sorted_by, down = order
+    chosen = [*_ALWAYS]
+    name = min(max(longest, 18), LONGEST_NAME) + 2
+    widths = {sorting: column.width for sorting, column in _COLUMNS.items()}
+    wanted = {sorted_by, *asked} - {Sorting.LOADED}
+    for sorting in (*(each for each in _IF_ROOM if each in wanted), *(each for each in _IF_ROOM if each not in wanted)):
+        used = 4 + name + 2 + sum(widths[each] + 2 for each in chosen if each is not Sorting.NAME)
+        rest = room - used - 2
+        if sorting is Sorting.CAPABILITIES and _CAN_SHORT <= rest < widths[sorting]:
+            widths[sorting] = rest
+        if sorting in wanted or widths[sorting] <= rest:
+            chosen.append(sorting)
+            if widths[sorting] > rest:  # it takes the place of what says least
+                drop = next((each for each in (Sorting.MODIFIED, Sorting.QUANTIZATION) if each not in wanted), None)
+                chosen = [each for each in chosen if each is not drop]
+    arrow = "↓" if down else "↑"
+    made = [Column("sign", "", 2)]
+    for sorting, column in _COLUMNS.items():
+        if sorting in chosen:
+            sign = arrow if sorting is sorted_by else ""
+            kept = longest if sorting is Sorting.NAME else 0
+            made.append(replace(column, width=widths[sorting], longest=kept, sign=sign))
+    return made
 
 
-ORDERS: tuple[Order, ...] = (
-    Order("newest first", _newest, True),
-    Order("by name", lambda model: (model.name.casefold(),), False),
-    Order("largest first", lambda model: (model.size,), True),
-    Order("smallest first", lambda model: (model.size,), False),
-    Order("most parameters first", lambda model: (parameter_count(model),), True),
-)
-
-
-def columns(models: Sequence[ModelSummary], room: int) -> list[Column]:
-    """The columns for `room` cells; context and abilities only where the list has them."""
-    found = [Column("sign", "", 1), Column("name", "Name", 0), Column("params", "Params", 6, "right")]
-    found += [Column("quant", "Quant", 8), Column("size", "Size", 7, "right")]
-    if room >= 76 and any(model.details.context_length for model in models):
-        found.append(Column("context", "Context", 7, "right"))
-    if room >= 82 and any(model.capabilities for model in models):
-        found.append(Column("can", "Can", 14))
-    return [*found, Column("modified", "Modified", 8, "right")]
-
-
-def row(model: ModelSummary, now: datetime, *, is_loaded: bool) -> Cells:
-    """The cells of one model."""
+def row(model: ModelSummary, facts: ModelFacts, now: datetime, *, can: int = 13) -> Cells:
+    """The cells of one model; `can` is the width of the column of abilities."""
     details = model.details
     name = one_line(model.name, 120)
+    dot = ("●", "$success") if facts.loaded else " "
+    mark = ("✓", "$primary") if facts.marked else " "
+    family = one_line(details.family, 20)
     return {
-        "sign": Content.styled("●", "$success") if is_loaded else Content(),
-        "name": Content.styled(name, "bold") if is_loaded else Content(name),
+        "sign": Content.assemble(mark, dot),
+        "name": Content.styled(name, "bold") if facts.loaded else Content(name),
+        "family": Content.styled(family or formats.UNKNOWN, "$muted"),
         "params": Content.styled(formats.parameters(one_line(details.parameter_size, 12)), "$muted"),
         "quant": Content.styled(one_line(details.quantization_level, 12) or formats.UNKNOWN, "$muted"),
         "size": Content("remote" if model.remote_host else formats.size(model.size)),
-        "context": Content(formats.context(details.context_length)),
-        "can": Content.styled(abilities(model.capabilities), "$muted"),
+        "context": Content(formats.context(facts.context)),
+        "can": Content.styled(abilities(facts.capabilities, can), "$muted"),
         "modified": Content.styled(formats.age(model.modified_at, now), "$muted"),
     }
 
 
-def abilities(capabilities: Sequence[str] | None) -> str:
-    """ "chat tools +1": at most two words and how many more; "·" where the server does not say."""
+_SAID = {"completion": "chat", "embedding": "embed"}
+
+
+def abilities(capabilities: Sequence[str] | None, room: int = 40) -> str:
+    """ "chat tools +1": at most two words and how many more, as `room` has it; "·" where it is not known."""
     if capabilities is None:
         return formats.UNKNOWN
-    words = {"completion": "chat", "embedding": "embed"}
-    named = [one_line(words.get(word, word), 12) for word in capabilities]
-    return " ".join(named[:2]) + (f" +{len(named) - 2}" if len(named) > 2 else "")
+    named = [one_line(_SAID.get(word, word), 12) for word in capabilities]
+    for words in (2, 1):
+        rest = len(named) - words
+        text = " ".join(named[:words]) + (f" +{rest}" if rest > 0 else "")
+        if len(text) <= room:
+            break
+    return text
 
 
-def filter_words(letters: str) -> Content:
-    """The filter in force, or its key."""
-    return Content.assemble(("/ ", "$primary"), letters) if letters else Content.styled("/ filter", "$muted")
+def filter_words(text: str, query: ModelQuery) -> Content:
+    """The filter in force, its parts in their colours, or its key."""
+    if not text:
+        return Content.styled("/ filter", "$muted")
+    styles = {"word": "$foreground", "filter": "$accent", "bad": "$error"}
+    made = [Content.styled("/ ", "$primary")]
+    at = 0
+    for part in query.parts:
+        made.append(Content(text[at : part.start]))
+        made.append(Content.styled(one_line(text[part.start : part.end], 80), styles[part.role]))
+        at = part.end
+    return Content.assemble(*made)
 
 
-def totals(shown: Sequence[ModelSummary], of_all: int, order: Order) -> Content:
-    """How many models are shown of how many, their size, and their order."""
+def totals(shown: Sequence[ModelSummary], of_all: int, order: Order, marked: Sequence[ModelSummary]) -> Content:
+    """How many models are shown of how many, their size, and their order; what is marked, if something is."""
     count = str(of_all) if len(shown) == of_all else f"{len(shown)} of {of_all}"
-    size = formats.size(sum(model.size for model in shown))
-    return Content.styled(f"{count} model{'' if of_all == 1 else 's'} · {size} · {order.words}", "$muted")
+    words = f"{count} model{'' if of_all == 1 else 's'} · {_sizes(shown)} · {order_words(order)}"
+    if not marked:
+        return Content.styled(words, "$muted")
+    return Content.assemble((f"✓ {len(marked)} marked · {_sizes(marked)}", "$primary"), ("   " + words, "$muted"))
+
+
+def _sizes(models: Sequence[ModelSummary]) -> str:
+    return formats.size(sum(model.size for model in models))
 
 
 def waiting(state: ServerState) -> Content:
@@ -112,18 +167,33 @@ def waiting(state: ServerState) -> Content:
     return Content.styled(one_line(state.words) or f"waiting for {one_line(state.label)}", "$muted")
 
 
-def nothing(letters: str) -> Content:
+def nothing(text: str, *, reading: bool) -> Content:
     """Why the table is empty, and the key that fills it."""
-    if letters:
-        said = ((" in its name. ", "$muted"), ("esc", "$primary"), (" clears the filter.", "$muted"))
-        return Content.assemble(("No model has ", "$muted"), letters, *said)
+    if reading:
+        return Content.styled("reading what the models can …", "$muted")
+    if text:
+        said = ((". ", "$muted"), ("esc", "$primary"), (" clears the filter.", "$muted"))
+        return Content.assemble(("No model fits ", "$muted"), one_line(text, 80), *said)
     return Content.assemble(("No model is here yet. ", "$muted"), ("p", "$primary"), (" pulls one.", "$muted"))
 
 
-def before_deleting(model: ModelSummary, models: Sequence[ModelSummary]) -> str:
-    """What deleting frees, and which other models have the same weights."""
-    same = [one_line(other.name) for other in models if other.digest == model.digest and other.name != model.name]
-    words = f"{one_line(model.name)} takes {formats.size(model.size)} on the disk."
-    if same:
-        words += f" {', '.join(same)} {'has' if len(same) == 1 else 'have'} the same weights, which stay."
-    return words
+def same_weights(model: ModelSummary, models: Sequence[ModelSummary]) -> list[str]:
+    """The other names of what a model stands for."""
+    return [other.name for other in models if other.digest == model.digest and other.name != model.name]
+
+
+def before_deleting(chosen: Sequence[ModelSummary], models: Sequence[ModelSummary]) -> str:
+    """What is deleted, with the listed size, and which other models have the same weights."""
+    going = {model.name for model in chosen}
+    lines = []
+    for model in chosen[:8]:
+        same = [one_line(name) for name in same_weights(model, models) if name not in going]
+        line = f"{one_line(model.name)} · listed with {formats.size(model.size)}"
+        if same:
+            line += f"; {', '.join(same)} {'has' if len(same) == 1 else 'have'} the same weights, which stay"
+        lines.append(line)
+    if len(chosen) > len(lines):
+        lines.append(f"and {len(chosen) - len(lines)} more")
+    if len(chosen) > 1:
+        lines.append(f"together listed with {_sizes(chosen)}; layers that others share stay")
+    return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from textual.widgets import Input, TextArea
 
-from tests.support.server import Gate, LocalServer, Stream
+from tests.support.server import Gate, LocalServer, Reply, Stream
 from tests.ui.stage import Stage, furnish, loaded, model, stage
 
 SIZES = ((80, 24), (120, 40))
@@ -49,16 +49,47 @@ async def still(seen: Stage) -> None:
 
 MODELS = [
     model("smollm2:135m", 98_000_000, digest="8f3a61c04b52"),
-    model("gemma3:270m", 253_000_000, age=timedelta(hours=1), parameters="268.10M", quant="Q4_K_M", family="gemma3"),
-    model("gemma3:1b", 815_000_000, age=timedelta(days=3), parameters="999.89M", quant="Q4_K_M", family="gemma3"),
-    model("llama3.2:3b", 2_019_000_000, age=timedelta(days=3), parameters="3.2B", quant="Q4_K_M"),
-    model("qwen2.5-coder:7b", 4_683_000_000, age=timedelta(days=8), parameters="7.6B", quant="Q4_K_M", family="qwen2"),
-    model("deepseek-r1:8b", 4_920_000_000, age=timedelta(days=12), parameters="8.0B", quant="Q4_K_M"),
-    model("llava:7b", 4_733_000_000, age=timedelta(days=64), parameters="7.2B", quant="Q4_0"),
     model(
-        "nomic-embed-text", 274_000_000, age=timedelta(days=160), parameters="137M", quant="F16", family="nomic-bert"
+        "gemma3:270m", 253_000_000, digest="b1", age=timedelta(hours=1), parameters="268.10M", quant="Q4_K_M",
+        family="gemma3",
     ),
-]
+    model(
+        "gemma3:1b", 815_000_000, digest="8648f39daa8f", age=timedelta(days=3), parameters="999.89M", quant="Q4_K_M",
+        family="gemma3",
+    ),
+    model("llama3.2:3b", 2_019_000_000, digest="c2", age=timedelta(days=3), parameters="3.2B", quant="Q4_K_M"),
+    model(
+        "qwen2.5-coder:7b", 4_683_000_000, digest="d3", age=timedelta(days=8), parameters="7.6B", quant="Q4_K_M",
+        family="qwen2",
+    ),
+    model("deepseek-r1:8b", 4_920_000_000, digest="e4", age=timedelta(days=12), parameters="8.0B", quant="Q4_K_M"),
+    model("llava:7b", 4_733_000_000, digest="f5", age=timedelta(days=64), parameters="7.2B", quant="Q4_0"),
+    model(
+        "nomic-embed-text", 274_000_000, digest="06", age=timedelta(days=160), parameters="137M", quant="F16",
+        family="nomic-bert",
+    ),
+]  # fmt: skip
+SHOWN = {
+    "license": "Gemma Terms of Use\n\nLast modified: April 1, 2024\n",
+    "modelfile": "FROM gemma3:1b\nPARAMETER temperature 1\n",
+    "parameters": 'temperature 1\ntop_k 64\ntop_p 0.95\nstop "<end_of_turn>"',
+    "template": "{{- range .Messages }}<start_of_turn>{{ .Role }}\n{{ .Content }}<end_of_turn>\n{{- end }}",
+    "details": {"family": "gemma3"},
+    "model_info": {
+        "general.architecture": "gemma3",
+        "general.parameter_count": 999_885_952,
+        "gemma3.context_length": 32_768,
+        "gemma3.block_count": 26,
+        "gemma3.embedding_length": 1152,
+        "gemma3.attention.head_count": 4,
+        "gemma3.attention.head_count_kv": 1,
+        "gemma3.attention.key_length": 256,
+        "gemma3.attention.value_length": 256,
+        "gemma3.attention.sliding_window": 512,
+        "tokenizer.ggml.tokens": None,
+    },
+    "capabilities": ["completion"],
+}
 LAYER = "sha256:" + "aeda25e63ebd" + "0" * 52
 SMALL_LAYER = "sha256:" + "e0a42594d802" + "0" * 52
 ENGINE = "embedded xllamacpp 2026.10"
@@ -68,7 +99,8 @@ ENGINE = "embedded xllamacpp 2026.10"
 async def models_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGenerator[Stage, None]:
     """The models screen with one model in memory, one pull that runs and one that failed."""
     async with LocalServer() as server:
-        furnish(server, MODELS, [loaded("smollm2:135m", 512_000_000)])
+        furnish(server, MODELS, [loaded("smollm2:135m", 512_000_000, digest="8f3a61c04b52")])
+        server.route("POST", "/api/show", Reply(json=SHOWN))
         begun, half = Gate(), Gate()
         server.route(
             "POST",
@@ -103,7 +135,9 @@ async def models_scene(folder: Path, size: Size, *, config: str = "") -> AsyncGe
             await seen.until(lambda: pulls.states[1].completed > 80_000_000)
             if size[0] >= 100:
                 await seen.pilot.press("l")
-            await seen.pilot.press("j", "j")
+            await seen.pilot.press("space", "j")
+            if size[0] >= 100:
+                await seen.until(lambda: "Gemma Terms of Use" in seen.text())
             await still(seen)
             yield seen
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name
-from codomyrmex_ollama_tui.services.suggestions import KNOWN, Suggestion, suggest
+from codomyrmex_ollama_tui.services.suggestions import KNOWN, Suggestion, recommended, suggest
+from tests.services.rooms import launcher, ollama, watching
+from tests.support.recorded import answer
 
 
 def test_every_well_known_name_can_be_pulled_and_stands_there_once() -> None:
@@ -51,3 +57,18 @@ def test_any_letters_give_names_that_hold_them(text: str, pulled: list[str]) -> 
     for one in found:
         assert text.strip().casefold() in f"{one.name} {one.note}".casefold()
     assert problem_with_name("") != ""
+
+
+async def test_what_the_server_recommends_is_offered_with_its_words(tmp_path: Path) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path), "flag") as (service, _):
+        real.route("GET", "/api/experimental/model-recommendations", answer("recommendations"))
+        found = await recommended(service)
+        assert found[1] == Suggestion("glm-5.1:cloud", "Reasoning and code generation")
+        assert "gemma4" in [one.name for one in suggest("gemma", recommended=found)]
+
+
+async def test_a_server_that_recommends_nothing_says_so(tmp_path: Path) -> None:
+    async with ollama() as real, watching(real.url, launcher(tmp_path), "flag") as (service, _):
+        with pytest.raises(OllamaError, match="404"):
+            await recommended(service)
+        assert real.asked("/api/experimental/model-recommendations")
