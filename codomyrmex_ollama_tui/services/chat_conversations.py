@@ -9,7 +9,6 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.domain.conversations import TITLE_LENGTH, Conversation, Summary, Turn, Unsent
-from codomyrmex_ollama_tui.domain.outputs import OutputNotFound
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ class Conversations:
         held = self._conversations.get(conversation_id)
         if self.history is None or (held is not None and conversation_id in self._asked):
             return self._conversations[conversation_id]
+        from codomyrmex_ollama_tui.domain.outputs import OutputNotFound  # not before the first frame
+
         try:
             found = await self.history.run(lambda store: store.load(conversation_id))
         except OutputNotFound:

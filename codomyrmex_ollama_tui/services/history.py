@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from codomyrmex_ollama_tui.services.listeners import Listeners
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from codomyrmex_ollama_tui.store.history import HistoryStore
     from codomyrmex_ollama_tui.store.history_source import HistorySource
 
@@ -106,6 +107,8 @@ class History:
     def _running(self) -> ThreadPoolExecutor:
         self._loop = asyncio.get_running_loop()
         if self._thread is None:
+            from concurrent.futures import ThreadPoolExecutor  # not before the first frame
+
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         return self._thread
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events, on, work
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static, TextArea
 
 from codomyrmex_ollama_tui.domain.conversations import Unsent
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.ui import chat_words as words
-from codomyrmex_ollama_tui.ui.commands import Command, Roster, bindings, shown_key
+from codomyrmex_ollama_tui.ui.commands import shown_key
 from codomyrmex_ollama_tui.ui.screens.room import Room, local_now, void
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.composer import Composer, Draft
@@ -30,24 +29,12 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.store.settings import SettingsStore
     from codomyrmex_ollama_tui.ui.answers import Answers
     from codomyrmex_ollama_tui.ui.widgets.conversation_pane import ConversationPane
+    from codomyrmex_ollama_tui.ui.widgets.finder import Finder
 
 DRAFT_KEPT_AFTER = 1.0
 """Seconds after a key that what stands in the composer is on disk."""
 SEARCH_AFTER = 0.15
 """Seconds without a key after which is searched."""
-
-
-class Finder(Input):
-    """Where the words of a search are typed; made when it is first wanted."""
-
-    BINDING_GROUP_TITLE = "Search"
-    ROSTER: ClassVar[Roster] = (
-        Command("find.leave", "escape", "screen.leave_find", "Leave the search", "Show all conversations again"),
-        Command(
-            "find.list", "down", "screen.conversations_found", "To what was found", "Go to the list", palette=False
-        ),
-    )
-    BINDINGS: ClassVar[list[BindingType]] = bindings(ROSTER)
 
 
 class ListedRoom(Room):
@@ -74,6 +61,7 @@ class ListedRoom(Room):
         super().__init__(services, settings, now=now, clock=clock)
         self.list = ConversationList(id="conversations")
         self.side = Vertical(Static(id="chat-count"), self.list, id="chat-side")
+        self._finder: Finder | None = None
         self._found: dict[str, FoundChat] | None = None
         self._searched = ""
         self._search_timer: Timer | None = None
@@ -181,9 +169,9 @@ class ListedRoom(Room):
 
     # ------------------------------------------------------------ drafts
 
-    @on(TextArea.Changed, "#composer")
-    def _typed(self) -> None:
-        if self._draft_timer is None:
+    @on(TextArea.Changed)
+    def _typed(self, event: TextArea.Changed) -> None:
+        if event.text_area is self.composer and self._draft_timer is None:
             self._draft_timer = self.set_timer(DRAFT_KEPT_AFTER, self.keep_draft)
 
     def keep_draft(self) -> None:
@@ -198,26 +186,22 @@ class ListedRoom(Room):
 
     async def action_find(self) -> None:
         """Search titles, questions and answers."""
-        self.add_class("-listing")
-        finder = self.query(Finder).first() if self.query(Finder) else None
-        if finder is None:
-            finder = Finder(placeholder="search", compact=True, id="chat-finder")
-            await self.side.mount(finder, before=self.list)
-        self.side.add_class("-finding")
-        finder.focus()
+        from codomyrmex_ollama_tui.ui.widgets.finder import Finder  # seldom needed
 
-    @on(Input.Changed, "#chat-finder")
-    def _search_typed(self, event: Input.Changed) -> None:
+        self.add_class("-listing")
+        if self._finder is None:
+            self._finder = Finder(placeholder="search", id="chat-finder")
+            await self.side.mount(self._finder, before=self.list)
+        self.side.add_class("-finding")
+        self._finder.focus()
+
+    def on_finder_typed(self, event: Finder.Typed) -> None:
+        """Search, once no more keys come."""
         event.stop()
-        self._searched = event.value.strip()
+        self._searched = event.text
         if self._search_timer is not None:
             self._search_timer.stop()
         self._search_timer = self.set_timer(SEARCH_AFTER, lambda: void(self.search()))
-
-    @on(Input.Submitted, "#chat-finder")
-    def _search_done(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_conversations_found()
 
     @work(group="search", exclusive=True, exit_on_error=False)
     async def search(self) -> None:
@@ -243,7 +227,7 @@ class ListedRoom(Room):
         self._found = {one.conversation_id: one for one in found}
         self.show_list()
 
-    def action_conversations_found(self) -> None:
+    def action_enter_found(self) -> None:
         """Go from the search to what it has found."""
         self.list.focus()
         if self.list.highlighted is None:
@@ -251,8 +235,8 @@ class ListedRoom(Room):
 
     def action_leave_find(self) -> None:
         """Show all conversations again."""
-        for finder in self.query(Finder):
-            finder.value = ""
+        if self._finder is not None:
+            self._finder.clear()
         self.side.remove_class("-finding")
         self._searched, self._found = "", None
         self.show_list()
