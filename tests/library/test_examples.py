@@ -1,10 +1,14 @@
-"""docs/library.md: its examples run as they stand there, and what it says of names is what the code has."""
+"""
+docs/library.md: its examples run as they stand there, and what it says of names is what the code has. With the example
+of the README, and the commands that documents name.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +30,9 @@ from codomyrmex_ollama_tui import (
     OllamaModel,
     OutputManager,
 )
+from codomyrmex_ollama_tui.cli import build_parser
+from codomyrmex_ollama_tui.cli.parser import Parser
+from codomyrmex_ollama_tui.cli.verbs import VERBS
 from tests.e2e.terminal import bare_environment
 from tests.embedded.harness import MODEL, EngineProcess
 
@@ -46,9 +53,10 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES: Mapping[str, str] = {
     title: example
-    for title, text in {"The library": TEXT.partition("\n## ")[0], **SECTIONS}.items()
+    for title, text in {"README": README, "The library": TEXT.partition("\n## ")[0], **SECTIONS}.items()
     for example in blocks(text, "python")
 }
 
@@ -57,8 +65,8 @@ EXAMPLES: Mapping[str, str] = {
 
 
 def test_each_manager_has_an_example() -> None:
-    assert set(EXAMPLES) == {"The library", *(manager.__name__ for manager in MANAGERS)}
-    assert len(EXAMPLES) == len(blocks(TEXT, "python"))
+    assert set(EXAMPLES) == {"README", "The library", *(manager.__name__ for manager in MANAGERS)}
+    assert len(EXAMPLES) == len(blocks(README + TEXT, "python"))
     for manager in MANAGERS:
         assert f"{manager.__name__}(" in EXAMPLES[manager.__name__]
 
@@ -249,3 +257,31 @@ def test_the_keys_of_the_configuration_are_named(tmp_path: Path) -> None:
 def test_all_names_of_the_package_have_a_section() -> None:
     assert set(codomyrmex_ollama_tui.__all__) <= set(SECTIONS)
     assert set(codomyrmex_ollama_tui.__all__) == {one.__name__ for one in (*MANAGERS, *DATA)}
+
+
+# ------------------------------------------------------------------ commands
+
+
+def typed() -> list[str]:
+    """What documents tell a person to type into a shell."""
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    lines = "".join(block for file in documents for block in blocks(file.read_text(encoding="utf-8"), "sh"))
+    parts = [part for line in lines.splitlines() for part in line.split(" | ")]
+    return [part for part in parts if part.startswith("cotui ")]
+
+
+def test_the_commands_of_the_documents_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = build_parser()
+    assert isinstance(parser, Parser)
+    assert len(typed()) > 15
+    for command in typed():
+        words = shlex.split(command, comments=True)[1:]
+        try:
+            _, unknown = parser.parse_known_args(parser.arranged(words))
+        except SystemExit:
+            pytest.fail(f"{command}: {capsys.readouterr().err}")
+        assert unknown == [], command
+
+
+def test_each_verb_is_in_the_readme() -> None:
+    assert [verb for verb in VERBS if not re.search(rf"\bcotui {verb}\b", README)] == []
