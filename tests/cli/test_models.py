@@ -94,14 +94,14 @@ async def test_several_pulls_are_several_bars_on_a_terminal(tmp_path: Path) -> N
 
         def watch(loop: asyncio.AbstractEventLoop) -> tuple[str, str]:
             with Window(tmp_path, "models", "pull", "a", "b", "--host", server.url) as window:
-                during = window.expect("46.5 / 92.9 MB")
+                during = window.expect("46.5 / ≥92.9 MB")
                 loop.call_soon_threadsafe(hold.open)
                 assert window.wait_exit() == 0
                 return during, window.expect("✓ b:latest")
 
         during, after = await asyncio.to_thread(watch, asyncio.get_running_loop())
     first, second = [line.rstrip() for line in during.splitlines() if line.strip()]
-    assert first.startswith(f"↓ a:latest  {'━' * 12}{'─' * 12}  46.5 / 92.9 MB")
+    assert first.startswith(f"↓ a:latest  {'━' * 12}{'─' * 12}  46.5 / ≥92.9 MB  50 %")
     assert second == "○ b:latest  queued"
     assert [line.split()[:2] for line in after.splitlines() if line.strip()] == [["✓", "a:latest"], ["✓", "b:latest"]]
 

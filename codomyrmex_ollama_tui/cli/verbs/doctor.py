@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from codomyrmex_ollama_tui import __version__
@@ -38,6 +39,8 @@ LITTLE_FREE = 5_000_000_000
 """Bytes on a disk below which the next model may not fit."""
 SMALLEST = (80, 24)
 """Columns and lines that the screens are made for."""
+INDENT = 17
+"""Cells before what was found."""
 ENGINE_NEEDS = ("xllamacpp", "starlette", "uvicorn")
 OLDEST = (0, 12, 6)
 """The version of Ollama that first says when a prompt is too long, instead of cutting it."""
@@ -108,9 +111,12 @@ def _show(check: Check) -> None:
         "note": letters("·", "-", sys.stdout),
         "wrong": letters("✕", "x", sys.stdout),
     }[check.state]
-    tables.write_text(f"{mark} {tables.pad(check.name, 14)} {check.words}")
-    if check.mend:
-        tables.write_text(f"  {' ' * 14} {letters('→', '>', sys.stdout)} {check.mend}")
+    room = max(20, shutil.get_terminal_size().columns - INDENT)
+    mend = f"{letters('→', '>', sys.stdout)} {check.mend}" if check.mend else ""
+    lines = [*wrap(check.words, room), *wrap(mend, room, subsequent_indent="  ")]
+    tables.write_text(f"{mark} {tables.pad(check.name, INDENT - 3)} {lines[0]}")
+    for line in lines[1:]:
+        tables.write_text(" " * INDENT + line)
 
 
 def _program() -> Check:

@@ -39,7 +39,7 @@ async def pull(house: House, given: argparse.Namespace) -> int:
 
         def told(state: PullState) -> None:
             rows.put(state)
-            if all(one.phase.over for one in queue.states):
+            if all(one.phase.over for one in queue.states if one.name in names):
                 over.set()
 
         unsubscribe = queue.listen(told)
@@ -67,15 +67,11 @@ class _PullRows:
         self._lines = lines
         self._wide = wide
         self._begun: dict[str, float] = {}
-        self._fetched: set[str] = set()
 
     def put(self, state: PullState) -> None:
         """Draws one pull as it stands now."""
         if state.phase is not PullPhase.QUEUED:
             self._begun.setdefault(state.name, time.monotonic())
-        # layers that are there already come whole
-        if any(layer.completed < layer.total for layer in state.layers):
-            self._fetched.add(state.name)
         mark, words = self._words(state)
         line = f"{mark} {pad(one_line(state.name), self._wide)}  {words}"
         self._lines.put(state.name, line, finished=state.phase.over)
@@ -88,23 +84,42 @@ class _PullRows:
                 return letters("✕", "x"), state.error
             case PullPhase.CANCELLED:
                 return letters("‖", "-"), "stopped"
-            case PullPhase.DONE if state.layers and state.name not in self._fetched:
+            case PullPhase.WAITING:
+                again = "" if state.retry_in is None else f"again in {formats.duration(state.retry_in)}: "
+                return letters("↓", ">"), again + state.status
+            case PullPhase.DONE if state.completed and not state.received:
                 return letters("✓", "+"), f"{formats.size(state.completed)}, already current"
             case PullPhase.DONE:
                 seconds = time.monotonic() - self._begun[state.name]
                 return letters("✓", "+"), f"{formats.size(state.completed)} in {formats.duration(seconds)}"
-        words = _figures(state.phase, state.completed, state.total, state.speed, state.eta, state.status)
-        return letters("↓", ">"), "stalled  " + words if state.stalled else words
+        words = _figures(
+            state.phase, state.completed, state.total, state.speed, state.eta, state.status, state.total_is_final
+        )
+        if state.retrying:
+            words += "  retrying"
+        return letters("↓", ">"), f"{words}  stalled" if state.stalled else words
 
 
 def _figures(
-    phase: PullPhase, completed: int, total: int | None, speed: float | None, eta: float | None, status: str
+    phase: PullPhase,
+    completed: int,
+    total: int | None,
+    speed: float | None,
+    eta: float | None,
+    status: str,
+    is_final: bool = True,
 ) -> str:
-    """ "━━━━───  48.3 / 92.9 MB  8.1 MB/s  5 s", or what the server says where there are no figures."""
+    """ "━━━━───  48.3 / ≥92.9 MB  52 %  8.1 MB/s  5 s", or what the server says where there are no figures.
+
+    The sign stands while layers may come that the server has not named yet.
+    """
     if total is None:
         return one_line(status, 80) or phase.value
-    drawn = bar(min(NEVER_FULL, completed / total if total else 0.0), BAR_WIDTH)
-    words = [drawn, formats.amounts(completed, total)]
+    share = completed / total if total else 0.0
+    amounts = formats.amounts(completed, total)
+    if not is_final:
+        amounts = amounts.replace(" / ", f" / {letters('≥', '>=')}", 1)
+    words = [bar(min(NEVER_FULL, share), BAR_WIDTH), amounts, f"{min(99, int(100 * share)):2} %"]
     if phase is not PullPhase.DOWNLOADING:
         words.append(one_line(status, 60) or phase.value)
     if speed is not None:
