@@ -29,8 +29,8 @@ class Drawn:
     def __init__(self, model: str, *, quiet: bool, hide_thinking: bool) -> None:
         self._quiet = quiet
         self._thinks = not hide_thinking and not quiet
-        self._answer = _Harmless(is_terminal(sys.stdout))
-        self._thought = _Harmless(True)
+        self._answer = Harmless(is_terminal(sys.stdout))
+        self._thought = Harmless(True)
         self._thinking = False
         self._line_open = False
         self._wait = Lines()
@@ -87,7 +87,7 @@ class Drawn:
             self._thinks = False
 
 
-class _Harmless:
+class Harmless:
     """Text in pieces, made safe for a terminal where it goes to one; a CR waits for the LF that may follow it."""
 
     def __init__(self, needed: bool) -> None:

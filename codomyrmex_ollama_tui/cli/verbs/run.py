@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 COMMON = ("temperature", "top_p", "top_k", "num_ctx", "num_predict", "repeat_penalty", "seed")
 """Options of the model that have a flag of their own."""
+LONGEST = 64_000_000
+"""Bytes of the longest prompt that is read; no model takes that much."""
 THINK_WORDS = {"true": True, "false": False}
 
 DESCRIPTION = """\
@@ -147,9 +149,12 @@ def _read_input() -> str | None:
     if sys.stdin is None or is_terminal(sys.stdin):
         return None
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig", "replace")
+        piped = sys.stdin.buffer.read(LONGEST + 1)
     except (OSError, ValueError):  # it was closed before us
         return None
+    if len(piped) > LONGEST:
+        raise Failure(f"PROMPT: what is piped in is longer than {LONGEST // 1_000_000} MB", USAGE_ERROR)
+    return piped.decode("utf-8-sig", "replace")
 
 
 def _asked(given: argparse.Namespace) -> dict[str, object]:
