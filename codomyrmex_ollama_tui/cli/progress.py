@@ -32,6 +32,7 @@ class Lines:
         self._clock = clock
         self._live = draws(self._stream)
         self._lines: dict[str, tuple[str, bool]] = {}
+        self._settled: set[str] = set()
         self._drawn = 0
         self._drawn_at = float("-inf")
         self._stale = False
@@ -57,7 +58,7 @@ class Lines:
     def put(self, key: str, text: str, *, finished: bool = False) -> None:
         """Says what the line of `key` holds now; one that is finished does not change any more."""
         before = self._lines.get(key)
-        if before == (text, finished):
+        if before == (text, finished) or key in self._settled:
             return
         self._lines[key] = (text, finished)
         self._stale = True
@@ -83,17 +84,25 @@ class Lines:
         self._lines.clear()
 
     def _draw(self) -> None:
-        entries = [(self._rows(text, finished), finished) for text, finished in self._lines.values()]
-        # More than the terminal has cannot be drawn again in place: what is finished goes first.
+        settled = self._settle()
+        # More than the terminal has cannot be drawn again in place: what comes later is not shown yet.
         most = max(1, _size(self._stream).lines - 2)
-        while sum(len(rows) for rows, _ in entries) > most and len(entries) > 1:
-            gone = next((number for number, (_, finished) in enumerate(entries) if finished), len(entries) - 1)
-            del entries[gone]
-        shown = [row for rows, _ in entries for row in rows][:most]
-        self._send(self._back() + "".join(f"\x1b[2K{line}\n" for line in shown) + "\x1b[J")
+        shown = [row for text, finished in self._lines.values() for row in self._rows(text, finished)][:most]
+        self._send(self._back() + "".join(f"\x1b[2K{line}\n" for line in (*settled, *shown)) + "\x1b[J")
         self._drawn = len(shown)
         self._drawn_at = self._clock()
         self._stale = False
+
+    def _settle(self) -> list[str]:
+        """The rows of what is finished at the top: they are written a last time, and scroll away like any text."""
+        rows: list[str] = []
+        for key, (text, finished) in list(self._lines.items()):
+            if not finished:
+                break
+            rows += self._rows(text, finished)
+            self._settled.add(key)
+            del self._lines[key]
+        return rows
 
     def _rows(self, text: str, finished: bool) -> list[str]:
         """A line as it is drawn: cut while it changes, whole when it is finished."""
