@@ -174,6 +174,16 @@ async def test_a_broken_answer_keeps_its_text_and_says_why(tmp_path: Path) -> No
     assert cut.json["error"] in cut.err
 
 
+async def test_an_answer_is_kept_where_outputs_find_it(tmp_path: Path) -> None:
+    async with serving() as server:
+        answers(server, "Paris, of course")
+        said = await say(tmp_path, "run", "m:1b", "the capital of France", "--save", host=server.url)
+    assert (said.code, said.out) == (0, "Paris, of course\n")
+    assert said.err.startswith("cotui: saved as ")
+    found = await say(tmp_path, "outputs", "search", "capital", "--json")
+    assert "Paris, of course" in found.out
+
+
 async def test_a_model_that_is_not_there_is_met_with_one_that_is(tmp_path: Path) -> None:
     async with serving() as server:
         server.route("POST", "/api/generate", Reply(json={"error": "model 'lama3' not found"}, status=404))

@@ -88,6 +88,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument("--hide-thinking", action="store_true", help="keep the thinking off standard error")
     parser.add_argument("--keepalive", "--keep-alive", metavar="TIME", help="how long to keep the model: 10m, 0, -1")
+    parser.add_argument("--save", action="store_true", help="keep prompt and answer; `cotui outputs` finds them again")
     parser.add_argument("--verbose", action="store_true", help="figures of the answer on standard error")
     _add_options(parser)
 
@@ -138,6 +139,7 @@ def _open_chat(given: argparse.Namespace) -> int:
     ]
     idle += [f"--{name.replace('_', '-')}" for name in COMMON if getattr(given, f"option_{name}") is not None]
     idle += [f"--{name}" for name in ("image", "stop", "option") if getattr(given, name)]
+    idle += ["--save"] if given.save else []
     if idle:
         raise Failure(f"{idle[0]} needs a PROMPT: without one the chat opens, which has its own", USAGE_ERROR)
     house = open_house(given.leaf, given, start=not given.no_start, model=given.model)
@@ -252,8 +254,11 @@ async def answer(house: House, given: argparse.Namespace) -> int:
     finally:
         drawn.end()
     outcome = ended[0] if ended else None
+    result = result_of(request, outcome, "" if code == INTERRUPTED else words, code)
+    if given.save and outcome is not None and outcome.text:
+        result["saved"] = await _save(house, request.prompt, result)
     if given.json:
-        tables.write_json(result_of(request, outcome, "" if code == INTERRUPTED else words, code))
+        tables.write_json(result)
     elif code == OK and outcome is not None and _cut_unasked(outcome):
         tell("the answer ends in the middle: the context is full, or the model's own num_predict is reached")
     if words:
@@ -261,6 +266,18 @@ async def answer(house: House, given: argparse.Namespace) -> int:
     if given.verbose and outcome is not None and outcome.end is not None:
         figures(outcome)
     return code
+
+
+async def _save(house: House, prompt: str, result: dict[str, object]) -> str:
+    """Keeps what came, also of an answer that did not come to its end; returns the key of the record."""
+    from codomyrmex_ollama_tui.domain.outputs import Kind
+
+    figures_of = {name: value for name, value in result.items() if name not in ("model", "response")}
+    entry = await house.services.outputs.save(
+        Kind.OUTPUT, model=str(result["model"]), prompt=prompt, response=str(result["response"]), metadata=figures_of
+    )
+    tell(f"saved as {entry.key}")
+    return entry.key
 
 
 def _cut_unasked(outcome: Execution) -> bool:
