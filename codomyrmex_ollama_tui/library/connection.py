@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.library.config import OllamaConfig
     from codomyrmex_ollama_tui.services.build import Services
     from codomyrmex_ollama_tui.store.fields import Settings
+    from codomyrmex_ollama_tui.store.settings import SettingsStore
 
 DEFAULT_BINARY: Final = "ollama"
 CHECK_EVERY: Final = 15.0
@@ -29,6 +30,7 @@ class Connection:
         base_url: a server that is named; nothing is ever started in its place.
         config: used instead of the configuration file.
         data_dir: holds data, state and cache instead of the platform's folders.
+        server: a server of `config.toml` by its name; nothing is ever started in its place either.
     """
 
     base_url: str | None
@@ -36,28 +38,41 @@ class Connection:
     auto_start_server: bool
     config: OllamaConfig | None
     data_dir: str | None
+    server: str | None
 
     @cached_property
     def settings(self) -> Settings:
         """The settings in force: what was given, else environment and `config.toml`."""
+        return self._file.settings if self.config is None else settings_of(self.config, os.environ)
+
+    @cached_property
+    def _file(self) -> SettingsStore:
         # Like all imports in functions here: a program that only names the manager does not wait for its services.
         from codomyrmex_ollama_tui.library.places import find_folders, local_now
         from codomyrmex_ollama_tui.store.settings import SettingsStore
 
-        if self.config is not None:
-            return settings_of(self.config, os.environ)
-        return SettingsStore(find_folders().config_file, os.environ, now=local_now).settings
+        return SettingsStore(find_folders().config_file, os.environ, now=local_now)
 
     def build(self) -> Services:
-        """The services; nothing of them has begun."""
+        """The services; nothing of them has begun.
+
+        Raises:
+            ValueError: there is no server of that name, or a variable that it needs is not set.
+        """
         from codomyrmex_ollama_tui.library.places import file_token, find_folders, local_now
-        from codomyrmex_ollama_tui.services.addresses import choose_address
+        from codomyrmex_ollama_tui.services.addresses import access_of, choose_address, profile_address
         from codomyrmex_ollama_tui.services.build import build_services
         from codomyrmex_ollama_tui.services.launch import Launcher
         from codomyrmex_ollama_tui.services.state import ClientSettings
 
         settings, environment = self.settings, dict(os.environ)
-        address, origin, _ = choose_address(self.base_url, environment.get("OLLAMA_HOST", ""), settings)
+        access = None
+        if self.server is not None:
+            profile = self._file.profile(self.server)
+            address, origin, _ = profile_address(profile)
+            access = access_of(profile, environment)
+        else:
+            address, origin, _ = choose_address(self.base_url, environment.get("OLLAMA_HOST", ""), settings)
         folders = find_folders(self.data_dir)
         launcher = Launcher(
             allowed=self.auto_start_server and settings.auto_start_server,
@@ -77,6 +92,7 @@ class Connection:
             client_settings=ClientSettings(
                 float(settings.request_timeout), settings.max_retries, settings.retry_delay, random.random
             ),
+            access=access,
             check_every=CHECK_EVERY,
             pull_retries=[settings.retry_delay * 2.0**tries for tries in range(settings.max_retries)],
             token=file_token,

@@ -181,7 +181,7 @@ class _Job(Generic[T]):
             return
         work, self._work = self._work, None  # it holds the caller, who may be waited for to go away
         assert work is not None
-        self._task = self._loop.create_task(work() if callable(work) else work)
+        self._task = self._loop.create_task(_made(work) if callable(work) else work)
         self._task.add_done_callback(self._finish)
         self.future.add_done_callback(self._cancel)
 
@@ -371,6 +371,10 @@ async def _cancel_others() -> None:
         task.cancel()
     if others:
         await asyncio.wait(others)
+
+
+async def _made(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    return await work()
 
 
 def _result(future: concurrent.futures.Future[T], timeout: float | None) -> T:

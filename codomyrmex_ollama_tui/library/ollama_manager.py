@@ -50,13 +50,14 @@ class OllamaManager(Asking):
         base_url: str | None = None,
         config: OllamaConfig | None = None,
         data_dir: str | None = None,
+        server: str | None = None,
     ) -> None:
         """Asks and starts nothing yet.
 
-        The server is `base_url`, else OLLAMA_HOST, else CODOMYRMEX_OLLAMA_SERVER_HOST and _SERVER_PORT, else the host
-        and port of `config` (where they are not the default ones) or of `config.toml`, else 127.0.0.1:11434. Only for
-        an address of this machine that is not `base_url` is a server ever started: `ollama serve`, else the embedded
-        engine.
+        The server is `base_url` or `server`, else OLLAMA_HOST, else CODOMYRMEX_OLLAMA_SERVER_HOST and _SERVER_PORT,
+        else the host and port of `config` (where they are not the default ones) or of `config.toml`, else
+        127.0.0.1:11434. Only for an address of this machine that was not named here is a server ever started:
+        `ollama serve`, else the embedded engine.
 
         Args:
             ollama_binary: name or path of the `ollama` program; the default one gives way to that of the configuration.
@@ -64,6 +65,8 @@ class OllamaManager(Asking):
             base_url: the server to use, as OLLAMA_HOST is written.
             config: settings to use instead of `config.toml`.
             data_dir: folder for models of the embedded engine, logs and kept details, instead of the platform's.
+            server: the server of that name in `config.toml`, with its headers, token and certificates; in place of
+                `base_url`. A name that is not there is a ValueError of the first call.
 
         Raises:
             TypeError, ValueError: an argument is of the wrong type, or `base_url` cannot be an address.
@@ -73,12 +76,15 @@ class OllamaManager(Asking):
             ("auto_start_server", auto_start_server, bool),
             ("base_url", base_url, str | None),
             ("data_dir", data_dir, str | None),
+            ("server", server, str | None),
         ):
             if not isinstance(value, kind):
                 raise TypeError(f"{name}: {type(value).__name__} is not allowed")
         if not ollama_binary.strip():
             raise ValueError("ollama_binary: empty")
         if base_url is not None:
+            if server is not None:
+                raise ValueError("server: it is named by base_url already")
             try:
                 parse_address(base_url)
             except ValueError as error:
@@ -87,7 +93,7 @@ class OllamaManager(Asking):
             _check_config(config)
         self.ollama_binary = ollama_binary
         self.auto_start_server = auto_start_server
-        self._connection = Connection(base_url, ollama_binary, auto_start_server, config, data_dir)
+        self._connection = Connection(base_url, ollama_binary, auto_start_server, config, data_dir, server)
         super().__init__(self._connection.build)
 
     # ------------------------------------------------------------------ what there is

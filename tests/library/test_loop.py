@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -114,8 +114,12 @@ def test_errors_come_out_as_they_are(core: Core) -> None:
     async def fail() -> None:
         raise KeyError("lost")
 
-    with pytest.raises(KeyError, match="lost"):
-        core.run(fail)
+    def fail_at_once() -> Coroutine[None, None, None]:
+        raise KeyError("lost")
+
+    for work in (fail, fail(), fail_at_once):
+        with pytest.raises(KeyError, match="lost"):
+            core.run(work)
     with pytest.raises(TimeoutError):
         core.run(asyncio.wait_for(for_ever(), 0.01))
 

@@ -229,6 +229,8 @@ async def test_a_server_that_comes_up_a_little_later_is_waited_for(tmp_path: Pat
         ({"base_url": "http://me:secret@host"}, ValueError, "base_url: a server address cannot hold"),
         ({"config": {"server_port": 1}}, TypeError, "config"),
         ({"data_dir": 1}, TypeError, "data_dir"),
+        ({"server": 1}, TypeError, "server"),
+        ({"server": "office", "base_url": "near"}, ValueError, "server"),
     ],
 )
 def test_wrong_arguments_of_the_constructor(arguments: dict[str, Any], error: type[Exception], named: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -17,8 +21,9 @@ from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
 from codomyrmex_ollama_tui.library.connection import settings_of
 from codomyrmex_ollama_tui.library.places import find_folders
 from tests.embedded.harness import MODEL, EngineProcess, give_model
-from tests.services.rooms import free_url, gone
+from tests.services.rooms import free_url, gone, ollama
 from tests.support.ollama_program import LAST_WORDS, install
+from tests.support.server import Reply
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 60.0
@@ -70,6 +75,22 @@ def test_the_server_is_started_by_the_first_call_and_stopped_by_the_cleanup(tmp_
 
 
 @needs_program
+def test_sixteen_threads_start_one_server(tmp_path: Path, url: str) -> None:
+    together = threading.Barrier(16)
+
+    def ask(number: int) -> bool:
+        together.wait(LIMIT)
+        return bool(manager.get_server_status()["started_here"])
+
+    with managed(tmp_path) as manager, ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(16))) == [True] * 16
+        children = psutil.Process().children()
+        assert [child.pid for child in children if "ollama_program" in " ".join(child.cmdline())] == [
+            started(tmp_path).pid
+        ]
+
+
+@needs_program
 def test_a_binary_that_is_named_is_the_one(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     binary = str(tmp_path / "ollama")
@@ -117,12 +138,13 @@ def test_nothing_is_started_where_it_may_not_be(tmp_path: Path, url: str) -> Non
         ("raise LookupError('lost')", 1),
         ("sys.exit(5)", 5),
         ("manager.cleanup()", 0),
+        ("manager.download_model('m', on_progress=lambda state: signal.raise_signal(signal.SIGINT))", -signal.SIGINT),
         ("thread = threading.Thread(target=manager.run_model, args=('m', 'hello'), daemon=True); thread.start()", 0),
     ],
 )
 def test_the_end_of_the_interpreter_stops_it(tmp_path: Path, url: str, end: str, code: int) -> None:
     program = f"""
-        import sys, threading
+        import signal, sys, threading
         from codomyrmex_ollama_tui import OllamaManager
         manager = OllamaManager(data_dir={str(tmp_path / "data")!r})
         assert manager.get_server_status()["started_here"]
@@ -183,6 +205,27 @@ def test_the_address_is_the_one_that_design_and_documents_say(home: Path, monkey
     for manager in (OllamaManager(), OllamaManager(config=given)):
         assert label(manager) == "ollama-host:4"
     assert label(OllamaManager(base_url="https://named/prefix", config=given)) == "named:443"
+
+
+async def test_a_server_of_the_file_is_named_and_gets_its_secrets(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ollama() as real:
+        real.route("GET", "/api/tags", Reply(json={"models": []}))
+
+        def ask() -> None:
+            home.write_text(f'[servers.office]\naddress = "{real.url}"\ntoken_variable = "OFFICE"\n', encoding="utf-8")
+            with OllamaManager(server="office", data_dir=str(tmp_path)) as manager:
+                for call in (manager.list_models, lambda: manager.run_model("m", "hello")):
+                    with pytest.raises(ValueError, match="OFFICE"):
+                        call()
+                monkeypatch.setenv("OFFICE", "secret")
+                assert manager.list_models() == []
+            with OllamaManager(server="nowhere") as manager, pytest.raises(ValueError, match=r"nowhere.*office"):
+                manager.is_model_available("m")
+
+        await asyncio.to_thread(ask)
+        assert {request.headers["authorization"] for request in real.requests} == {"Bearer secret"}
 
 
 def test_an_object_of_settings_is_used_whole() -> None:
