@@ -61,7 +61,7 @@ class ModelTable(LiveTable):
     BINDINGS = bindings(ROSTER)
 
 
-class ModelsScreen(PullingRoom, ManagingRoom):
+class ModelsScreen(ManagingRoom, PullingRoom):
     """Models on the server. What the list does not say is asked for when somebody wants to see or sort it."""
 
     TAB = "models"
@@ -221,7 +221,7 @@ class ModelsScreen(PullingRoom, ManagingRoom):
         return facts_of(
             model,
             self.infos.get(model.digest),
-            loaded=any(each.name == model.name for each in self.running_models),
+            loaded=self.running_of(model) is not None,
             marked=model.name in self.marked,
         )
 

@@ -1,4 +1,4 @@
-"""What is done with models: looked at, unloaded, deleted."""
+"""What is done with models: looked at, loaded, unloaded, given other names, deleted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 
 from codomyrmex_ollama_tui.domain.errors import ModelNotFound, OllamaError
-from codomyrmex_ollama_tui.domain.names import same_model
+from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name, same_model
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.ui import formats
 from codomyrmex_ollama_tui.ui import model_words as words
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
-from codomyrmex_ollama_tui.ui.screens.ask import Confirm
+from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
 from codomyrmex_ollama_tui.ui.screens.room import Room
 from codomyrmex_ollama_tui.ui.tell import tell
 
@@ -25,6 +26,12 @@ class ManagingRoom(Room):
 
     ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("models.unload", "u", "unload", "Unload", "Take the model out of memory", show=True),
+        Command("models.load", "o", "load", "Load", "Into memory, with a context and a time to stay"),
+        Command("models.running", "t", "running", "In memory", "The models in memory; one or all can be unloaded"),
+        Command("models.unload-all", "U", "unload_all", "Unload all", "Take every model out of memory"),
+        Command("models.copy", "c", "copy_model", "Copy", "A second name for the same weights"),
+        Command("models.rename", "m", "rename", "Rename", "Another name: a copy, and the old name is deleted"),
+        Command("models.copy-name", "y", "copy_name", "Copy the name", "The model's name, to the clipboard"),
     )
     BINDINGS = bindings(ROSTER)
 
@@ -97,6 +104,45 @@ class ManagingRoom(Room):
         if (model := self.chosen) is not None and (running := self.running_of(model)) is not None:
             self.unload([running.name])
 
+    def action_unload_all(self) -> None:
+        """Take every model out of memory."""
+        self.unload([each.name for each in self.running_models])
+
+    def action_running(self) -> None:
+        """The models in memory."""
+        from codomyrmex_ollama_tui.ui.screens.models_running import RunningScreen  # not before it is wanted
+
+        self.app.push_screen(RunningScreen(self.services, self.running_models, self.models or (), now=self.now))
+
+    @work(group="load", exclusive=True)
+    async def action_load(self) -> None:
+        """Into memory, with a context and a time to stay; told how long it took."""
+        from codomyrmex_ollama_tui.ui.screens.models_load import LoadBox  # not before it is wanted
+
+        if (model := self.chosen) is None:
+            return
+        chosen = await self.app.push_screen_wait(LoadBox(model, await self.info_of(model.name)))
+        if chosen is None:
+            return
+        name = one_line(model.name, 40)
+        options: dict[str, object] = {} if chosen.context is None else {"num_ctx": chosen.context}
+        began = self.clock()
+        ticking = self.set_interval(1.0, lambda: self.status_line.say("now", self._loading_words(name, began)))
+        self.status_line.say("now", self._loading_words(name, began))
+        try:
+            await self.services.models.load(model.name, options=options, keep_alive=chosen.keep_alive)
+        except OllamaError as error:
+            tell(self.app, str(error), title=f"Load {name}", severity="error")
+        else:
+            tell(self.app, f"In memory after {self.clock() - began:.1f} s.", title=f"Load {name}")
+        finally:
+            ticking.stop()
+            self.status_line.say("now", "")
+        self.ask_running()
+
+    def _loading_words(self, name: str, began: float) -> str:
+        return f"loading {name} · {formats.duration(self.clock() - began)}"
+
     @work(group="unload", exit_on_error=False)
     async def unload(self, names: Sequence[str]) -> None:
         """Take models out of memory, one after the other."""
@@ -106,6 +152,60 @@ class ManagingRoom(Room):
             except OllamaError as error:
                 tell(self.app, str(error), title=f"Unload {one_line(name, 40)}", severity="error")
         self.ask_running()
+
+    # ------------------------------------------------------------------ names
+
+    def action_copy_name(self) -> None:
+        """The model's name, to the clipboard."""
+        if (model := self.chosen) is not None:
+            name = one_line(model.name, 400)
+            self.app.copy_to_clipboard(name)
+            tell(self.app, f"{name} copied.", timeout=3)
+
+    @work(group="copy", exclusive=True)
+    async def action_copy_model(self) -> None:
+        """A second name for the same weights."""
+        if (model := self.chosen) is not None:
+            await self._copied(model, "Copy", "copy")
+
+    @work(group="copy", exclusive=True)
+    async def action_rename(self) -> None:
+        """A copy under another name, and the old name is deleted."""
+        model = self.chosen
+        if model is None or not await self._copied(model, "Rename", "rename"):
+            return
+        try:
+            await self.services.models.delete(model.name)
+        except OllamaError as error:
+            tell(self.app, f"The old name stays: {error}", title="Rename", severity="error")
+        self.models_changed()
+
+    async def _copied(self, model: ModelSummary, title: str, verb: str) -> bool:
+        """Ask for another name and copy the model to it; what has that name already is replaced only when asked."""
+        taken = self.installed_names()
+
+        def check(text: str) -> str:
+            if same_model(text, model.name):
+                return "that is its name already"
+            # The plain grammar: what says where a model runs is no part of a name here.
+            return "" if parse_name(text) is not None else problem_with_name(text) or "no model can be called that"
+
+        words = f"Another name for {one_line(model.name, 60)}."
+        name = await self.app.push_screen_wait(Ask(title, words, verb=verb, check=check, value=model.name))
+        if not name:
+            return False
+        if any(same_model(name, each) for each in taken):
+            about = f"{one_line(name, 60)} is another model on the server; it would be lost."
+            if not await self.app.push_screen_wait(Confirm("Replace it?", about, yes="replace", no="keep")):
+                return False
+        try:
+            await self.services.models.copy(model.name, name)
+        except OllamaError as error:
+            tell(self.app, str(error), title=title, severity="error")
+            return False
+        finally:
+            self.models_changed()
+        return True
 
     # ------------------------------------------------------------------ deleting
 
@@ -130,13 +230,12 @@ class ManagingRoom(Room):
     def check_managing(self, action: str) -> bool:
         """Whether an action about models can be done now."""
         match action:
+            case "copy_model" | "rename" | "copy_name" | "load":
+                return self.is_mounted and self.chosen is not None
+            case "unload_all":
+                return bool(self.running_models)
             case "delete":
                 return self.is_mounted and bool(self.meant())
             case "unload":
                 return self.is_mounted and self.chosen is not None and self.running_of(self.chosen) is not None
         return True
-
-    def is_alias(self, model: ModelSummary) -> bool:
-        """Whether the model is in memory under another name."""
-        running = self.running_of(model)
-        return running is not None and not same_model(running.name, model.name)

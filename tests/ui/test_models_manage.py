@@ -1,0 +1,171 @@
+"""What is done with models from the table, with a real local server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Input
+
+from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
+from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen
+from codomyrmex_ollama_tui.ui.screens.models_load import LoadBox
+from codomyrmex_ollama_tui.ui.screens.models_running import RunningScreen
+from tests.support.server import Gate, LocalServer, Reply, Request
+from tests.ui.stage import Stage, furnish, loaded, model, stage
+from tests.ui.test_models import GEMMA, LLAMA, SHOWN, SMOLLM, line_with, names
+
+FOREVER = 60.0 * 24 * 365 * 200
+"""Minutes."""
+
+
+async def type_into(seen: Stage, text: str) -> None:
+    seen.screen.query_one(Input).value = ""
+    await seen.pilot.press(*text, "enter")
+
+
+# ---------------------------------------------------------------------- memory
+
+
+async def test_models_in_memory_with_their_names_share_and_time(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        twin = model("smollm2:latest", 98_000_000)
+        furnish(
+            server,
+            [SMOLLM, twin, GEMMA],
+            [
+                loaded("smollm2:135m", 512_000_000, context=8192),
+                loaded("gemma3:1b", 1_000_000_000, vram=400_000_000, minutes=FOREVER, digest="b"),
+            ],
+        )
+        unloaded = Reply(json={"model": "smollm2:135m", "done": True, "done_reason": "unload"})
+        server.route("POST", "/api/generate", unloaded)
+        async with stage(server.url, tmp_path, size=(120, 30)) as seen:
+            await seen.ready()
+            assert line_with(seen, "smollm2:latest").split()[0] == "●", "the same weights are in memory"
+            await seen.pilot.press("t")
+            await seen.until(lambda: isinstance(seen.screen, RunningScreen) and "400 MB of it" in seen.text())
+            assert line_with(seen, "8,192").split()[1:-1] == [
+                "smollm2:135m",
+                "512",
+                "MB",
+                "100",
+                "%",
+                "CPU",
+                "8,192",
+                "4:12",
+                "left",
+            ]
+            assert "forever" in line_with(seen, "40 % GPU")
+            assert "smollm2:135m is in memory for smollm2:latest too: the same weights" in seen.text()
+            server.route("GET", "/api/ps", Reply(json={"models": []}))
+            await seen.pilot.press("j", "u")
+            await seen.until(lambda: "No model is in memory" in seen.text())
+            assert [request.json["model"] for request in server.asked("/api/generate")] == ["gemma3:1b"]
+            await seen.pilot.press("escape")
+            await seen.until(lambda: isinstance(seen.screen, ModelsScreen))
+
+
+async def test_all_are_unloaded(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA], [loaded("smollm2:135m", 1), loaded("gemma3:1b", 1, digest="b")])
+        server.route("POST", "/api/generate", Reply(json={"model": "m", "done": True, "done_reason": "unload"}))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("U")
+            await seen.until(lambda: len(server.asked("/api/generate")) == 2)
+            assert [request.json["keep_alive"] for request in server.asked("/api/generate")] == [0, 0]
+
+
+async def test_a_model_is_loaded_with_a_context_and_a_time(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [GEMMA])
+        server.route("POST", "/api/show", Reply(json=SHOWN))
+        hold = Gate()
+        done = Reply(json={"model": "gemma3:1b", "done": True, "done_reason": "load"}, gate=hold)
+        server.route("POST", "/api/generate", done)
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("o")
+            await seen.until(lambda: isinstance(seen.screen, LoadBox))
+            await seen.pilot.press(*"8q", "enter")
+            await seen.until(lambda: "✕ '8q' is no number of tokens" in seen.text())
+            await seen.pilot.press("backspace", "k")
+            await seen.until(lambda: "≈ 860 MB  estimated: weights 815 MB, context 45 MB" in seen.text())
+            await seen.pilot.press("tab", *"10m", "enter")
+            await hold.reached()
+            await seen.until(lambda: "loading gemma3:1b" in seen.text())
+            seen.clock.go(3)
+            hold.open()
+            await seen.until(lambda: "In memory after 3.0 s." in seen.text())
+            asked = server.asked("/api/generate")[0].json
+            assert (asked["options"], asked["keep_alive"]) == ({"num_ctx": 8192}, "10m")
+
+
+# ---------------------------------------------------------------------- names
+
+
+async def test_a_copy_gets_another_name_and_what_has_it_is_asked_about(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA])
+        server.route("POST", "/api/copy", Reply(body=""))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("c")
+            await seen.until(lambda: isinstance(seen.screen, Ask))
+            await seen.pilot.press("enter")
+            await seen.until(lambda: "that is its name already" in seen.text())
+            await type_into(seen, "a b")
+            await seen.until(lambda: "✕ the model" in seen.text())
+            await type_into(seen, "gemma3:1b")
+            await seen.until(lambda: isinstance(seen.screen, Confirm))
+            await seen.pilot.press("escape")
+            await seen.until(lambda: isinstance(seen.screen, ModelsScreen))
+            await seen.pilot.press("c")
+            await seen.until(lambda: isinstance(seen.screen, Ask))
+            assert server.asked("/api/copy") == []
+            server.route("GET", "/api/tags", Reply(json={"models": [SMOLLM, GEMMA, model("mine:1", 98_000_000)]}))
+            await type_into(seen, "mine:1")
+            await seen.until(lambda: "mine:1" in names(seen))
+            assert server.asked("/api/copy")[0].json == {"source": "smollm2:135m", "destination": "mine:1"}
+
+
+async def test_renaming_is_a_copy_and_the_old_name_goes(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        server.route("POST", "/api/copy", Reply(body=""))
+
+        def gone(request: Request) -> Reply:
+            server.route("GET", "/api/tags", Reply(json={"models": [model("mine:1", 98_000_000)]}))
+            return Reply(body="")
+
+        server.route("DELETE", "/api/delete", gone)
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("m")
+            await seen.until(lambda: isinstance(seen.screen, Ask))
+            await type_into(seen, "mine:1")
+            await seen.until(lambda: names(seen) == ["mine:1"])
+            assert server.asked("/api/delete")[0].json == {"model": "smollm2:135m"}
+
+
+async def test_a_copy_that_fails_deletes_nothing(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, LLAMA])
+        server.route("POST", "/api/copy", Reply(json={"error": "no space left on device"}, status=500))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("m")
+            await seen.until(lambda: isinstance(seen.screen, Ask))
+            await type_into(seen, "mine:1")
+            await seen.until(lambda: "no space left" in seen.text())
+            assert server.asked("/api/delete") == []
+
+
+async def test_the_name_is_copied(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("y")
+            await seen.until(lambda: "smollm2:135m copied." in seen.text())
+            assert seen.app.clipboard == "smollm2:135m"
