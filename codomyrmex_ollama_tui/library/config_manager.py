@@ -23,7 +23,7 @@ from codomyrmex_ollama_tui.store.profiles import ServerProfile
 from codomyrmex_ollama_tui.store.settings import REMOVE, SettingsStore
 from codomyrmex_ollama_tui.store.tables import is_pattern
 
-__all__ = ["ConfigManager"]
+__all__ = ["ConfigManager", "OllamaConfig"]
 
 RESET = ("ollama", "options", "models", "presets")
 """What `reset_to_defaults` resets; servers, screens and keys are not part of `OllamaConfig` or of a run."""

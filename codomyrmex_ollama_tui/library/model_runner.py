@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from codomyrmex_ollama_tui.domain.errors import OllamaError, Stopped
 from codomyrmex_ollama_tui.domain.names import same_model
 from codomyrmex_ollama_tui.library.measuring import run_plan
+from codomyrmex_ollama_tui.library.options import ExecutionOptions
 from codomyrmex_ollama_tui.library.reports import Sources, benchmark_report, comparison_report
 from codomyrmex_ollama_tui.library.requests import (
     chat_request,
@@ -40,8 +41,9 @@ from codomyrmex_ollama_tui.services.stopping import Stop
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.chat import AnswerPiece, GenerateRequest, Message
     from codomyrmex_ollama_tui.library.ollama_manager import OllamaManager
-    from codomyrmex_ollama_tui.library.options import ExecutionOptions
     from codomyrmex_ollama_tui.services.execution import Request
+
+__all__ = ["ExecutionOptions", "ModelExecutionResult", "ModelRunner"]
 
 KEEP_ALIVE = "30m"
 """How long a model stays in memory after each measured run: longer than the turns of the others take."""

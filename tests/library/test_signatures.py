@@ -146,7 +146,7 @@ FIELDS: dict[type, Parameters] = {
 
 HOMES = {
     "ollama_manager": ("OllamaManager", "OllamaModel", "ModelExecutionResult"),
-    "model_runner": ("ModelRunner",),
+    "model_runner": ("ModelRunner", "ModelExecutionResult", "ExecutionOptions"),
     "config_manager": ("ConfigManager", "OllamaConfig"),
     "output_manager": ("OutputManager", "ModelExecutionResult"),
 }
