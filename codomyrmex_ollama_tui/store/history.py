@@ -164,6 +164,25 @@ class HistoryStore:
         with self.file.writing() as connection:
             connection.execute("UPDATE turn SET request = ? WHERE id = ?", (rows.as_json(request), turn_id))
 
+    def take_in(self, conversations: Iterable[Conversation]) -> tuple[str, ...]:
+        """Keeps conversations from elsewhere in one transaction; gives the ids of those that were not there.
+
+        One of which the id, or that of any turn, is there already is left out.
+        """
+        taken = []
+        with self.file.writing() as connection:
+            for conversation in conversations:
+                turns = list(conversation.tree.values())
+                here = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
+                known = "SELECT 1 FROM turn WHERE id = ?"
+                if here is None and not any(connection.execute(known, (turn.id,)).fetchone() for turn in turns):
+                    self._save(connection, conversation)
+                    for turn in turns:
+                        _insert(connection, conversation.id, turn)
+                    _touch(connection, conversation.id)
+                    taken.append(conversation.id)
+        return tuple(taken)
+
     def append(self, turn_id: str, text: str, thinking: str) -> None:
         """Keeps what has come of an answer since the last time. An answer that is gone gets nothing."""
         with self.file.writing() as connection:

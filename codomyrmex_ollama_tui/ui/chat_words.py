@@ -228,7 +228,8 @@ def number_of(count: int) -> str:
     """The line over the list, which invites to search."""
     if count == 0:
         return "no conversations yet"
-    return f"/ search {formats.count(count)} conversation" + ("s" if count != 1 else "")
+    noun = "conversation" if count == 1 else "conversations" if count < 1000 else "chats"  # the list is narrow
+    return f"/ search {formats.count(count)} {noun}"
 
 
 def first_choice(models: Sequence[ModelSummary]) -> str:

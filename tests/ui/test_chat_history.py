@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from textual.widgets import Input
 
+from codomyrmex_ollama_tui.domain.conversation_export import ExportFormat
 from codomyrmex_ollama_tui.services.chat import Conversation
 from codomyrmex_ollama_tui.store.history import HistoryStore
 from tests.support.server import CUT, Gate, LocalServer, Reply, Stream
@@ -329,3 +331,43 @@ async def test_an_answer_that_breaks_off_elsewhere_is_told_and_its_prompt_kept(t
             hold.open()
             await s.until(lambda: first.turns[-1].status == "failed")
             assert first.draft.text == "why"
+
+
+FORMATS: tuple[ExportFormat, ...] = ("markdown", "json", "json")
+
+
+def more_than(folder: Path, before: int) -> bool:
+    return len(list(folder.glob("[!.]*"))) > before
+
+
+def shows(s: Stage, words: str) -> bool:
+    return words in s.text()
+
+
+async def test_a_conversation_is_saved_and_taken_in_elsewhere(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        answers(server, "First answer.", "Second answer.")
+        async with kept(server, tmp_path / "one") as s:
+            await say(s, "why/../not")
+            await s.pilot.press("ctrl+r")
+            await s.until(lambda: "Second answer." in s.text() and "done" in s.text())
+            exports = tmp_path / "one" / "data" / "exports"
+            for format in FORMATS:
+                before = len(list(exports.glob("[!.]*")))
+                chat(s).action_export(format)
+                await s.until(partial(more_than, exports, before))
+            (page,) = exports.glob("*.md")
+            assert "Second answer." in page.read_text(encoding="utf-8")
+            assert "Saved" in s.text()
+        first, second = sorted(exports.glob("*.json"))
+        assert first.read_bytes() == second.read_bytes()
+        async with kept(server, tmp_path / "two") as s:
+            for name, words in ((first, "1 taken in"), (second, "1 were here already"), (page, "no JSON")):
+                chat(s).action_import()
+                await s.until(lambda: "as it was exported here" in s.text())
+                s.screen.query_one(Input).value = str(name)
+                await s.pilot.press("enter")
+                await s.until(partial(shows, s, words))
+            await s.until(lambda: "why/../not" in side(s))
+        (summary,) = disk(tmp_path / "two").summaries()
+        assert summary.turns == 3

@@ -222,6 +222,10 @@ class ChatScreen(AnsweringRoom):
                 return bool(turns) and not answering
             case "go_on":
                 return not answering and bool(turns) and words.can_go_on(turns[-1])
+            case "export":
+                return bool(turns) and self.services.chat.history is not None
+            case "import":
+                return self.services.chat.history is not None
             case "sibling":
                 return not answering and self.has_siblings
             case "pull_model":

@@ -23,6 +23,7 @@ from codomyrmex_ollama_tui.ui.widgets.composer import Composer, Draft
 from codomyrmex_ollama_tui.ui.widgets.conversation_list import ConversationList, Entry
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.conversation_export import ExportFormat
     from codomyrmex_ollama_tui.services.build import Services
     from codomyrmex_ollama_tui.services.chat import Conversation
     from codomyrmex_ollama_tui.services.chat_search import FoundChat
@@ -156,7 +157,7 @@ class ListedRoom(Room):
             if turn not in self.conversation.turns and self.answers.of(self.conversation) is None:
                 self.services.chat.choose(self.conversation, turn)
                 self.show_conversation()
-            self.call_after_refresh(self.pane.transcript.show_turn, turn.id)
+            self.call_after_refresh(self.pane.transcript.show_turn, turn.parent or turn.id)
 
     def turn_to(self, conversation: Conversation) -> None:
         """Shows another conversation; what was being typed stays with the old one."""
@@ -214,6 +215,8 @@ class ListedRoom(Room):
             self.show_list()
             return
         services = self.services
+        if self._found is None:  # the first search may have an index to build
+            self.list.show((), self.conversation.id, self.now(), "searching …")
         try:
             found = await find_chats(
                 services.chat, lambda: services.outputs, self._searched, now=self.now(), width=words.SNIPPET
@@ -316,6 +319,48 @@ class ListedRoom(Room):
         if self._deleted:
             self.services.chat.put_back(self._deleted.pop())
             self.show_list()
+
+    # ------------------------------------------------------------ in and out
+
+    @work(group="export", exit_on_error=False)
+    async def action_export(self, format: ExportFormat) -> None:
+        """Save a conversation as a file."""
+        from codomyrmex_ollama_tui.services.chat_export import save_chat  # seldom needed
+
+        try:
+            file = await save_chat(self.services.chat, self._in_hand(), format)
+        except (KeyError, OSError, RuntimeError) as error:
+            tell(self.app, str(error), title="Export", severity="error")
+        else:
+            tell(self.app, str(file), title="Saved", timeout=10)
+
+    @work(group="import", exclusive=True, exit_on_error=False)
+    async def action_import(self) -> None:
+        """Take in conversations that were saved as JSON or JSONL."""
+        from pathlib import Path
+
+        from codomyrmex_ollama_tui.domain.conversation_export import NotImportable
+        from codomyrmex_ollama_tui.services.chat_export import import_chats
+        from codomyrmex_ollama_tui.ui.screens.ask import Ask
+
+        def file_of(text: str) -> Path:
+            return Path(text).expanduser()
+
+        def problem(text: str) -> str:
+            return "" if file_of(text).is_file() else "there is no such file"
+
+        what = "The file: JSON or JSONL, as it was exported here."
+        name = await self.app.push_screen_wait(Ask("Import conversations", what, verb="import", check=problem))
+        if not name:
+            return
+        try:
+            done = await import_chats(self.services.chat, file_of(name))
+        except (NotImportable, OSError, RuntimeError) as error:
+            tell(self.app, str(error), title="Import", severity="error")
+            return
+        known = f" · {done.known} were here already" if done.known else ""
+        tell(self.app, f"{len(done.taken)} taken in{known}", title="Import")
+        self.show_list()
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Somebody comes back to this window: another one may have said something."""

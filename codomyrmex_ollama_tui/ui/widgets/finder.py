@@ -16,10 +16,6 @@ from codomyrmex_ollama_tui.ui.commands import Command, Roster, bindings
 class Finder(Input):
     """One line for a query. It posts messages of its own, so that who listens need not import it."""
 
-    DEFAULT_CSS = """
-    Finder, Finder:focus { height: 1; margin: 0 0 1 0; padding: 0 1; border: none; background: $panel; }
-    """
-
     BINDING_GROUP_TITLE = "Search"
     ROSTER: ClassVar[Roster] = (
         Command("find.leave", "escape", "screen.leave_find", "Leave the search", "Show all conversations again"),
