@@ -86,6 +86,8 @@ def _run(parser: Parser, given: argparse.Namespace) -> int:
         return _failed(given, failure.words, failure.code)
     except OSError as error:
         return _failed(given, file_words(error), FAILED)
+    except asyncio.CancelledError:  # a signal while all was being closed
+        return INTERRUPTED
 
 
 async def _work(house: House, given: argparse.Namespace) -> int:
@@ -96,7 +98,8 @@ async def _work(house: House, given: argparse.Namespace) -> int:
     # A closed terminal or a polite kill must not leave a server behind that was started here.
     if sys.platform != "win32" and task is not None:
         for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         with telling_of_starts(house.services.server):
             code: int = await given.work(house, given)

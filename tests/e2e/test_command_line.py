@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 import codomyrmex_ollama_tui
-from tests.e2e.terminal import PROGRAM, ROOT, Window, bare_environment
+from tests.e2e.terminal import PROGRAM, ROOT, Window, bare_environment, free_port
+from tests.support import ollama_program
 
 
-def run(home: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*PROGRAM, *flags],
-        env=bare_environment(home),
+        env=bare_environment(home, **env),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -67,3 +71,41 @@ def test_version_and_help_need_no_terminal(tmp_path: Path) -> None:
     for flag in ("--host", "--screen", "--model", "--data-dir", "--config-dir"):
         assert flag in told.stdout
     assert sorted(tmp_path.iterdir()) == [tmp_path / "bin"], "nothing is written for a question"
+
+
+def test_a_server_started_for_a_verb_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    ollama_program.install(tmp_path / "bin")
+    folders = ("--data-dir", str(tmp_path / "data"), "--config-dir", str(tmp_path / "config"))
+    note, host = tmp_path / "pid", f"127.0.0.1:{free_port()}"
+    unstarted = run(tmp_path, "models", "ps", "--no-start", *folders, OLLAMA_HOST=host, PID_FILE=str(note))
+    assert (unstarted.returncode, note.exists()) == (3, False)
+    done = run(tmp_path, "models", "ps", *folders, OLLAMA_HOST=host, PID_FILE=str(note))
+    assert (done.returncode, done.stdout) == (1, ""), "it can say its version and nothing else"
+    assert not psutil.pid_exists(int(note.read_text(encoding="utf-8")))
+
+
+def test_a_hang_up_is_passed_over_where_it_was_asked_for(tmp_path: Path) -> None:
+    """As under nohup: a signal that is ignored stays ignored, and one that is not ends the program."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        command = [*PROGRAM, "models", "ps", "--host", host, "--data-dir", str(tmp_path), "--config-dir", str(tmp_path)]
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            ignoring = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=bare_environment(tmp_path))
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        with ignoring:
+            first, _ = listener.accept()
+            assert first.recv(4096).startswith(b"GET /api/version ")
+            ignoring.send_signal(signal.SIGHUP)
+            body = b'{"version":"0.24.0"}'
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            first.sendall(head.encode() + body)
+            second, _ = listener.accept()  # it goes on, by way of another client
+            assert second.recv(4096).startswith(b"GET /api/ps ")
+            ignoring.send_signal(signal.SIGTERM)
+            assert ignoring.wait(60) == 130
+            first.close()
+            second.close()
