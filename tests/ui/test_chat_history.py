@@ -139,6 +139,23 @@ async def test_p18_a_question_in_other_words_stands_beside_the_old_one(tmp_path:
             assert server.asked("/api/chat")[1].json["messages"] == [{"role": "user", "content": "why not"}]
 
 
+async def test_another_model_is_asked_the_same_and_its_answer_stands_beside(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        answers(server, "First answer.", "Another answer.")
+        async with kept(server, tmp_path) as s:
+            furnish(server, [SMALL, model("gemma3:270m", 253_000_000, family="gemma3", digest="b")])
+            assert chat(s).check_action("ask_another", ()) is False
+            await say(s, "why")
+            await s.pilot.press("ctrl+o")
+            await s.until(lambda: "2 models" in s.text())
+            await s.pilot.press(*"gem", "enter")
+            await s.until(lambda: "Another answer." in s.text() and "done" in s.text())
+            assert "▌gemma3:270m ‹ 2 of 2 ›" in s.text()
+            asked = server.asked("/api/chat")[1].json
+            assert (asked["model"], asked["messages"]) == ("gemma3:270m", [{"role": "user", "content": "why"}])
+            assert chat(s).conversation.model == MODEL
+
+
 async def test_p16_a_stopped_answer_is_kept_and_goes_on(tmp_path: Path) -> None:
     async with LocalServer() as server:
         stopped, rest = Stream(piece("The sky is"), Gate()), Stream(piece(" blue."), end())

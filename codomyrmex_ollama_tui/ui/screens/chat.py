@@ -189,23 +189,37 @@ class ChatScreen(AnsweringRoom):
     @work(group="pick", exclusive=True, exit_on_error=False)
     async def action_choose_model(self) -> None:
         """Change the model of this conversation."""
-        from codomyrmex_ollama_tui.ui.screens.model_picker import ModelPicker  # seldom needed
-
         conversation = self.conversation
-        if self.services.server.state.phase is not ServerPhase.READY:
-            tell(self.app, "No server has answered yet, so its models are not known.", title="Models")
-            return
-        try:
-            self._models = await self.services.models.list_models()
-        except OllamaError as error:
-            tell(self.app, str(error), title="Models", severity="error")
-            return
-        loaded = [one.name for one in self.running_models]
-        name = await self.app.push_screen_wait(ModelPicker(self._models, current=conversation.model, loaded=loaded))
+        name = await self._picked_model(conversation.model)
         if name:
             conversation.model = name
             self.services.chat.keep(conversation)
             self.show_facts()
+
+    @work(group="pick", exclusive=True, exit_on_error=False)
+    async def action_ask_another(self) -> None:
+        """Ask another model the same; its answer stands beside the others."""
+        conversation, answer = self.conversation, self.answer_in_hand()
+        if answer is None:
+            return
+        name = await self._picked_model(answer.model)
+        if name and conversation is self.conversation and self.answers.of(conversation) is None:
+            self.ask_again(answer, name)
+
+    async def _picked_model(self, current: str) -> str | None:
+        """The model that is chosen out of those on the server; None for none."""
+        from codomyrmex_ollama_tui.ui.screens.model_picker import ModelPicker  # seldom needed
+
+        if self.services.server.state.phase is not ServerPhase.READY:
+            tell(self.app, "No server has answered yet, so its models are not known.", title="Models")
+            return None
+        try:
+            self._models = await self.services.models.list_models()
+        except OllamaError as error:
+            tell(self.app, str(error), title="Models", severity="error")
+            return None
+        loaded = [one.name for one in self.running_models]
+        return await self.app.push_screen_wait(ModelPicker(self._models, current=current, loaded=loaded))
 
     # ------------------------------------------------------------ keys
 
@@ -216,7 +230,7 @@ class ChatScreen(AnsweringRoom):
         match action:
             case "stop":
                 return answering
-            case "again":
+            case "again" | "ask_another":
                 return len(turns) >= 2 and turns[-1].role == "assistant" and not answering
             case "edit":
                 return bool(turns) and not answering

@@ -190,15 +190,30 @@ class AnsweringRoom(ListedRoom):
 
     def action_again(self) -> None:
         """Ask for the last answer again; the old one stays beside the new one."""
+        self.ask_again(self.conversation.turns[-1])
+
+    def ask_again(self, answer: Turn, model: str | None = None) -> None:
+        """Asks what a turn answers once more; the new answer is shown in its place.
+
+        Args:
+            model: another model; the conversation's if None.
+        """
         chat, conversation = self.services.chat, self.conversation
-        question, answer = conversation.turns[-2:]
+        question = conversation.tree[answer.parent or ""]
         if self.composer.draft.prompt == question.text:  # it had been given back
             self.composer.put(Draft())
-        events = chat.again(conversation, answer)
+        events = chat.again(conversation, answer, model=model)
         empty = words.is_empty(answer)
         if empty:
             chat.drop(conversation, answer)
         self._ask(Draft(question.text), events, None if empty else answer)
+
+    def answer_in_hand(self) -> Turn | None:
+        """The answer whose block is selected in the transcript, else the last one."""
+        selected = self.conversation.tree.get(self.pane.transcript.turn_in_hand)
+        if selected is not None and selected.role == "assistant":
+            return selected
+        return next((one for one in reversed(self.conversation.turns) if one.role == "assistant"), None)
 
     def action_go_on(self) -> None:
         """Let the model go on with an answer that has no end."""

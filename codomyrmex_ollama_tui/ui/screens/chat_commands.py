@@ -12,6 +12,8 @@ COMMANDS: Roster = (
             show=True, short="new"),
     Command("chat.again", "ctrl+r", "again", "Ask again", "Ask for the last answer again; the old one stays beside it",
             show=True, short="again"),
+    Command("chat.another", "ctrl+o", "ask_another", "Ask another model",
+            "Ask another model the same; its answer stands beside the others", show=True, short="ask another"),
     Command("chat.model", "f3", "choose_model", "Choose a model", "Change the model of this conversation",
             show=True, short="model"),
     Command("chat.thinking", "ctrl+t", "thinking", "Thinking", "Fold or unfold what models thought", show=True),
