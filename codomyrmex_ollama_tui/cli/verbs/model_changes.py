@@ -60,19 +60,22 @@ async def stop(house: House, given: argparse.Namespace) -> int:
     """`cotui models stop`."""
     if bool(given.models) == given.all:
         raise Failure("name the models, or say --all", USAGE_ERROR)
-    running = await house.services.models.running()
+    models = house.services.models
+    running = await models.running()
     errors: list[str] = []
+    idle: list[str] = []
     names = [model.name for model in running]
     if given.models:
-        found, idle = find_named(given.models, running)
+        found, others = find_named(given.models, running)
         names = [model.name for model in found]
-        if idle:
-            models = await house.services.models.list_models()
-            here, missing = find_named(idle, models)
-            for model in here:
-                tell(f"{model.name} is not in memory")
-            errors = tell_missing(missing, models)
-    stopped = await _each(names, house.services.models.unload, errors)
+        if others:
+            listing = await models.list_models()
+            here, missing = find_named(others, listing)
+            errors = tell_missing(missing, listing)
+            idle = [model.name for model in here]
+    stopped = await _each(names, models.unload, errors)
+    for name in await _each(idle, models.unload, errors):  # it may be there under the name of one with the same weights
+        tell(f"{name} was not in memory by that name")
     return _report(given, "unloaded", stopped, errors)
 
 
