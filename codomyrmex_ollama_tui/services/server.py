@@ -184,12 +184,12 @@ class ServerService:
     # The watch
 
     async def _watch(self) -> None:
-        # In a thread: it takes longer than a frame.
-        await asyncio.to_thread(importlib.import_module, "codomyrmex_ollama_tui.client.ollama")
         delay = FIRST_DELAY
         failed: Check | None = None
         while True:
             try:
+                # In a thread: it takes longer than a frame, the first time.
+                await asyncio.to_thread(importlib.import_module, "codomyrmex_ollama_tui.client.ollama")
                 missing, failed = await self._find(failed), None
                 if missing is None:
                     delay = FIRST_DELAY

@@ -85,6 +85,15 @@ def test_a_server_started_for_a_verb_ends_with_it(tmp_path: Path) -> None:
     assert not psutil.pid_exists(int(note.read_text(encoding="utf-8")))
 
 
+def test_a_part_that_is_broken_is_said_instead_of_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "httpx.py").write_text("raise ImportError('it is not whole')", encoding="utf-8")
+    folders = ("--data-dir", str(tmp_path / "data"), "--config-dir", str(tmp_path / "config"))
+    done = run(tmp_path, "models", "list", "--host", "127.0.0.1:1", *folders, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "it is not whole" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_hang_up_is_passed_over_where_it_was_asked_for(tmp_path: Path) -> None:
     """As under nohup: a signal that is ignored stays ignored, and one that is not ends the program."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
