@@ -173,6 +173,7 @@ _NAMES = {
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "full_stop": ".",
+    "equals_sign": "=",
     "comma": ",",
     "up": "↑",
     "down": "↓",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
+from codomyrmex_ollama_tui.ui.screens.model_details import DetailsScreen
 from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen
+from codomyrmex_ollama_tui.ui.screens.models_compare import CompareScreen
+from codomyrmex_ollama_tui.ui.screens.models_create import CreateScreen
 from codomyrmex_ollama_tui.ui.screens.models_load import LoadBox
 from codomyrmex_ollama_tui.ui.screens.models_running import RunningScreen
-from tests.support.server import Gate, LocalServer, Reply, Request
+from tests.support.server import Gate, LocalServer, Reply, Request, Stream
 from tests.ui.stage import Stage, furnish, loaded, model, stage
 from tests.ui.test_models import GEMMA, LLAMA, SHOWN, SMOLLM, line_with, names
 
@@ -169,3 +172,135 @@ async def test_the_name_is_copied(tmp_path: Path) -> None:
             await seen.pilot.press("y")
             await seen.until(lambda: "smollm2:135m copied." in seen.text())
             assert seen.app.clipboard == "smollm2:135m"
+
+
+# ---------------------------------------------------------------------- made from others, compared
+
+
+def shown(request: Request) -> Reply:
+    if request.json["model"].startswith("gemma3"):
+        return Reply(json=SHOWN)
+    info = {"general.architecture": "llama", "llama.context_length": 8192, "llama.block_count": 30}
+    return Reply(
+        json={
+            "parameters": "temperature 0.2",
+            "system": "You are [b]SmolLM[/b].\nBe brief.",
+            "template": "{{ .Prompt }}",
+            "details": {"family": "llama"},
+            "model_info": info,
+            "capabilities": ["completion"],
+        }
+    )
+
+
+async def test_a_model_is_made_with_another_system_prompt_and_parameters(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        server.route("POST", "/api/show", shown)
+        hold = Gate()
+        server.route("POST", "/api/create", Stream({"status": "using existing layer"}, hold, {"status": "success"}))
+        async with stage(server.url, tmp_path, size=(120, 40)) as seen:
+            await seen.ready()
+            await seen.pilot.press("e")
+            await seen.until(lambda: isinstance(seen.screen, CreateScreen))
+            assert "You are [b]SmolLM[/b]." in seen.text()
+            await seen.pilot.press("ctrl+s")
+            await seen.until(lambda: "✕ a model name is needed" in seen.text())
+            seen.screen.query_one("#name", Input).value = "mine:1"
+            box = seen.screen.query_one("#parameters", TextArea)
+            assert box.text == "temperature = 0.2"
+            box.text = "temperature = 'hot'"
+            await seen.pilot.press("ctrl+s")
+            await seen.until(lambda: "parameters.temperature" in seen.text())
+            box.text = "temperature = 0.2\ntop_k = 5"
+            seen.screen.query_one("#system", TextArea).text = "Be long."
+            server.route("GET", "/api/tags", Reply(json={"models": [model("mine:1", 98_000_000), SMOLLM]}))
+            await seen.pilot.press("ctrl+s")
+            await hold.reached()
+            await seen.until(lambda: "creating mine:1 · using existing layer" in seen.text())
+            hold.open()
+            await seen.until(lambda: "mine:1 is on the server." in seen.text() and "mine:1" in names(seen))
+            assert server.asked("/api/create")[0].json == {
+                "model": "mine:1",
+                "from": "smollm2:135m",
+                "system": "Be long.",
+                "parameters": {"top_k": 5},
+            }
+
+
+async def test_what_the_server_says_against_making_it_is_told(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        server.route("POST", "/api/show", shown)
+        server.route("POST", "/api/create", Stream({"status": "creating"}, {"error": "no space left on device"}))
+        async with stage(server.url, tmp_path, size=(120, 40)) as seen:
+            await seen.ready()
+            await seen.pilot.press("e")
+            await seen.until(lambda: isinstance(seen.screen, CreateScreen))
+            await seen.pilot.press(*"smollm2:135m", "enter")
+            await seen.until(lambda: isinstance(seen.screen, Confirm))
+            await seen.pilot.press("enter")
+            await seen.until(lambda: "no space left on device" in seen.text())
+
+
+async def test_two_models_stand_side_by_side_with_what_differs_marked(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA])
+        server.route("POST", "/api/show", shown)
+        async with stage(server.url, tmp_path, size=(120, 40)) as seen:
+            await seen.ready()
+            await seen.pilot.press("equals_sign")
+            await seen.until(lambda: "Mark two models with space" in seen.text())
+            await seen.pilot.press("space", "equals_sign")
+            await seen.until(lambda: isinstance(seen.screen, CompareScreen) and "facts and parameters" in seen.text())
+            assert line_with(seen, "temperature").split()[1:-1] == ["≠", "temperature", "0.2", "—"]
+            assert "≠" not in line_with(seen, "format")
+            await seen.pilot.press("space", "space", "space")
+            await seen.until(lambda: "-You are [b]SmolLM[/b]." in seen.text())
+            assert "≠ llama.block_count" in seen.text()
+            await seen.pilot.press("escape")
+            await seen.until(lambda: isinstance(seen.screen, ModelsScreen))
+
+
+# ---------------------------------------------------------------------- details
+
+
+async def test_every_section_of_the_details_is_there_searched_and_copied(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [GEMMA], [loaded("gemma3:1b", 900_000_000, context=8192, digest="b")])
+        server.route("POST", "/api/show", Reply(json=SHOWN))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("i")
+            await seen.until(lambda: isinstance(seen.screen, DetailsScreen) and "815 MB" in seen.text())
+            await seen.pilot.press("space")
+            await seen.until(lambda: "≈ 961 MB" in seen.text() and "= 900 MB now" in seen.text())
+            await seen.pilot.press("right")
+            await seen.until(lambda: "<end_of_turn>" in seen.text())
+            await seen.pilot.press("y")
+            assert seen.app.clipboard == SHOWN["parameters"]
+            await seen.pilot.press("right")
+            await seen.until(lambda: "This model has no system of its own." in seen.text())
+            await seen.pilot.press("right", "right")
+            await seen.until(lambda: "Gemma Terms of Use" in seen.text())
+            await seen.pilot.press("left", "left", "left", "left", "left")
+            await seen.until(lambda: "sliding_window  512" in seen.text())
+            await seen.pilot.press("slash", *"head_count", "enter")
+            await seen.until(lambda: "head_count_kv  1" in seen.text() and "sliding_window" not in seen.text())
+            assert "gemma3" in seen.text()
+            assert "  attention" in seen.text(), "the branch that it hangs on"
+            await seen.pilot.press("escape")
+            await seen.until(lambda: "sliding_window  512" in seen.text())
+            await seen.pilot.press("escape")
+            await seen.until(lambda: isinstance(seen.screen, ModelsScreen))
+
+
+async def test_a_model_that_somebody_else_deleted_is_told(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA])
+        server.route("POST", "/api/show", Reply(json={"error": "model 'smollm2:135m' not found"}, status=404))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            server.route("GET", "/api/tags", Reply(json={"models": [GEMMA]}))
+            await seen.pilot.press("i")
+            await seen.until(lambda: "is not on the server any more" in seen.text() and names(seen) == ["gemma3:1b"])

@@ -65,7 +65,7 @@ def test_keys_are_written_as_people_write_them(key: str, words: str) -> None:
 async def test_the_palette_offers_every_command_that_can_be_done(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, MODELS)
-        async with stage(server.url, tmp_path, size=(100, 60)) as seen:
+        async with stage(server.url, tmp_path, size=(100, 100)) as seen:
             await seen.ready()
             screen = seen.screen
             titles = {command.title for _, command in offered_by(screen) if command.palette}

@@ -22,11 +22,12 @@ from codomyrmex_ollama_tui.ui import model_words as words
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
 from codomyrmex_ollama_tui.ui.messages import OpenChat
 from codomyrmex_ollama_tui.ui.screens.model_details import details_of
-from codomyrmex_ollama_tui.ui.screens.models_manage import ManagingRoom
+from codomyrmex_ollama_tui.ui.screens.models_make import MakingRoom
 from codomyrmex_ollama_tui.ui.screens.models_pulls import PullingRoom
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.head_line import HeadLine
 from codomyrmex_ollama_tui.ui.widgets.live_table import Cells, LazyRows, LiveTable
+from codomyrmex_ollama_tui.ui.widgets.model_table import ModelTable
 from codomyrmex_ollama_tui.ui.widgets.pull_panel import PullPanel
 from codomyrmex_ollama_tui.ui.widgets.row import WIDE
 
@@ -43,25 +44,7 @@ REDRAWN_EVERY = 0.25
 """Seconds between two drawings while the details of many models come."""
 
 
-class ModelTable(LiveTable):
-    """The models, one row each."""
-
-    BINDING_GROUP_TITLE = "Models"
-    ROSTER: ClassVar[tuple[Command, ...]] = (
-        Command(
-            "models.chat",
-            "enter",
-            "select_cursor",
-            "Chat with it",
-            "Begin a conversation with the model",
-            show=True,
-            short="chat",
-        ),
-    )
-    BINDINGS = bindings(ROSTER)
-
-
-class ModelsScreen(ManagingRoom, PullingRoom):
+class ModelsScreen(MakingRoom, PullingRoom):
     """Models on the server. What the list does not say is asked for when somebody wants to see or sort it."""
 
     TAB = "models"

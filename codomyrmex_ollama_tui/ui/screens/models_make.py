@@ -1,0 +1,91 @@
+"""Models made from others, two of them compared, and all of them drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+
+from codomyrmex_ollama_tui.domain.errors import OllamaError
+from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.ui.commands import Command, bindings
+from codomyrmex_ollama_tui.ui.screens.ask import Confirm
+from codomyrmex_ollama_tui.ui.screens.models_manage import ManagingRoom
+from codomyrmex_ollama_tui.ui.tell import tell
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.chat import CreateRequest
+    from codomyrmex_ollama_tui.domain.models import ModelSummary
+
+
+class MakingRoom(ManagingRoom):
+    """A screen from which models can be made."""
+
+    ROSTER: ClassVar[tuple[Command, ...]] = (
+        Command("models.create", "e", "create", "Create from it", "Another system prompt, parameters or template"),
+        Command(
+            "models.compare", "equals_sign", "compare", "Compare two", "Two marked ones, or the marked one and this"
+        ),
+    )
+    BINDINGS = bindings(ROSTER)
+
+    editor: Sequence[str] = ()
+    """The command line of the person's editor; () for none."""
+
+    @work(group="create", exclusive=True)
+    async def action_create(self) -> None:
+        """A model made from the one under the cursor."""
+        from codomyrmex_ollama_tui.ui.screens.models_create import CreateScreen  # brings the form: seldom needed
+
+        if (model := self.chosen) is None or (info := await self.info_of(model.name)) is None:
+            return
+        request = await self.app.push_screen_wait(CreateScreen(model, info, editor=self.editor))
+        if request is None:
+            return
+        if any(same == request.model for same in self.installed_names()):
+            about = f"{one_line(request.model, 60)} is on the server already; it will be as you wrote it."
+            if not await self.app.push_screen_wait(Confirm("Change it?", about, yes="change", no="keep")):
+                return
+        await self._make(request)
+
+    async def _make(self, request: CreateRequest) -> None:
+        name = one_line(request.model, 40)
+        try:
+            async with aclosing(self.services.models.create(request)) as lines:
+                async for progress in lines:
+                    self.status_line.say("now", f"creating {name} · {one_line(progress.status, 60)}")
+        except OllamaError as error:
+            tell(self.app, str(error), title=f"Create {name}", severity="error")
+        else:
+            tell(self.app, f"{name} is on the server.", title="Create")
+        finally:
+            self.status_line.say("now", "")
+            self.models_changed()
+
+    @work(group="compare", exclusive=True)
+    async def action_compare(self) -> None:
+        """Two models side by side."""
+        from codomyrmex_ollama_tui.ui.screens.models_compare import CompareScreen  # seldom needed
+
+        pair = self._pair()
+        if len(pair) != 2:
+            tell(self.app, "Mark two models with space, or one and put the cursor on the other.", title="Compare two")
+            return
+        first, second = await self.info_of(pair[0].name), await self.info_of(pair[1].name)
+        if first is not None and second is not None:
+            self.app.push_screen(CompareScreen((pair[0], first), (pair[1], second), now=self.now()))
+
+    def _pair(self) -> list[ModelSummary]:
+        marked = [model for model in self.models or () if model.name in self.marked]
+        chosen = self.chosen
+        if len(marked) == 1 and chosen is not None and chosen.name != marked[0].name:
+            return [marked[0], chosen]
+        return marked
+
+    def check_managing(self, action: str) -> bool:
+        """Whether an action about models can be done now."""
+        if action in ("create", "compare"):
+            return self.is_mounted and self.chosen is not None
+        return super().check_managing(action)
