@@ -235,9 +235,18 @@ def _colours(environment: Mapping[str, str]) -> str:
 def _configuration(house: House) -> Iterator[Check]:
     path = house.folders.config_file
     shown = one_line(str(path), 400)
-    problems = house.settings.problems
-    for words in problems:
-        yield Check("configuration", "wrong", one_line(words, 600), f"correct it; the file is {shown}")
-    if not problems:
+    found = house.settings.validate()
+    errors = list(dict.fromkeys((*house.settings.problems, *found.errors)))
+    for words in errors:
+        variable = words.startswith(("OLLAMA_", "CODOMYRMEX_"))
+        mend = "correct the variable, or take it away" if variable else f"correct it; the file is {shown}"
+        yield Check("configuration", "wrong", one_line(words, 600), mend)
+    for words in found.warnings:
+        yield Check("configuration", "note", one_line(words, 600))
+    if not errors:
         there = "is in order" if path.is_file() else "is not there: the defaults are in force"
         yield Check("configuration", "well", f"{shown} {there}")
+    profiles = house.settings.profiles
+    if profiles:
+        names = ", ".join(one_line(name, 60) for name in profiles)
+        yield Check("profiles", "well", f"{names}: `cotui servers test` asks them")
