@@ -216,12 +216,13 @@ async def test_the_first_byte_has_the_limit_that_is_given_else_that_of_the_confi
     async with place(tmp_path) as at:
         for path in ("/api/generate", "/api/chat"):
             at.real.route("POST", path, Reply(gate=Gate(), json={}))
-        for call in calls(at.runner, first_byte_timeout=0.02):
-            assert "nothing within 0.02 s" in await asyncio.to_thread(failure, call)
-        config = OllamaConfig(max_retries=0, first_byte_timeout=0.03)
-        with OllamaManager(auto_start_server=False, base_url=at.real.url, config=config) as manager:
-            for call in calls(ModelRunner(manager)):
-                assert "nothing within 0.03 s" in await asyncio.to_thread(failure, call)
+        async with asyncio.timeout(LIMIT):
+            for call in calls(at.runner, first_byte_timeout=0.02):
+                assert "nothing within 0.02 s" in await asyncio.to_thread(failure, call)
+            config = OllamaConfig(max_retries=0, first_byte_timeout=0.03)
+            with OllamaManager(auto_start_server=False, base_url=at.real.url, config=config) as manager:
+                for call in calls(ModelRunner(manager)):
+                    assert "nothing within 0.03 s" in await asyncio.to_thread(failure, call)
         for wrong in (0, -1.0, float("nan")):
             with pytest.raises(ValueError, match="first_byte_timeout"):
                 at.runner.run_batch(MODEL, [], first_byte_timeout=wrong)

@@ -173,7 +173,8 @@ async def test_a_callback_that_fails_stops_the_model(tmp_path: Path) -> None:
 async def test_the_first_byte_has_a_limit(tmp_path: Path) -> None:
     async with place(tmp_path) as at:
         at.real.route("POST", "/api/generate", Reply(gate=Gate(), json={}))
-        result = await ran(at, first_byte_timeout=0.05)
+        async with asyncio.timeout(LIMIT):
+            result = await ran(at, first_byte_timeout=0.05)
         assert (result.success, result.metadata["error_type"]) == (False, "NoAnswer")
 
 

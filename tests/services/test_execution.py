@@ -125,7 +125,8 @@ async def test_the_first_byte_has_a_limit_of_its_own(tmp_path: Path) -> None:
     hold = Gate()
     async with bench(tmp_path) as at:
         at.real.route("POST", "/api/generate", Reply(gate=hold, json={}))
-        execution = await at.execution.run(ASK, first_byte_timeout=0.05)
+        async with asyncio.timeout(LIMIT):
+            execution = await at.execution.run(ASK, first_byte_timeout=0.05)
         assert isinstance(execution.error, NoAnswer)
         assert execution.error.silent
         request = at.real.asked("/api/generate")[0]
