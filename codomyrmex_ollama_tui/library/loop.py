@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Set
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -174,14 +174,16 @@ class _Job(Generic[T]):
         self._work: Work[T] | None = work
         self._task: asyncio.Task[T] | None = None
 
-    def begin(self) -> None:
-        """Begins; called on the loop."""
+    def begin(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Begins; called on the loop. Its task is among `tasks` until it is done."""
         if self.future.cancelled():
             self.drop()
             return
         work, self._work = self._work, None  # it holds the caller, who may be waited for to go away
         assert work is not None
         self._task = self._loop.create_task(_made(work) if callable(work) else work)
+        tasks.add(self._task)
+        self._task.add_done_callback(tasks.discard)
         self._task.add_done_callback(self._finish)
         self.future.add_done_callback(self._cancel)
 
@@ -251,6 +253,7 @@ class _Worker:
         self._build = build
         self._services: Services | None = None
         self._lock = threading.RLock()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._refusing = False
         self._thread = threading.Thread(target=self._main, name="codomyrmex-ollama", daemon=True)
@@ -284,7 +287,7 @@ class _Worker:
         """Begins a job on the loop. Raises Closed."""
         with self._lock:
             if not self._refusing:
-                self.loop.call_soon_threadsafe(job.begin)
+                self.loop.call_soon_threadsafe(job.begin, self._tasks)
                 return
         job.drop()
         raise Closed
@@ -335,12 +338,13 @@ class _Worker:
         self._closing.add_done_callback(self._stop)
 
     async def _shut_down(self) -> None:
-        await _cancel_others()
+        # What these have begun themselves is theirs to end: httpx does not bear that somebody else cancels its tasks.
+        await _cancel(self._tasks)
         try:
             if self._services is not None:
                 await self._services.aclose()
         finally:
-            await _cancel_others()
+            await _cancel(asyncio.all_tasks() - {asyncio.current_task()})
             await self.loop.shutdown_asyncgens()
 
     def _stop(self, task: asyncio.Task[None]) -> None:
@@ -365,12 +369,12 @@ def _close_all() -> None:
         worker.close()
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
+async def _cancel(tasks: Set[asyncio.Task[Any] | None]) -> None:
+    ending = [task for task in tasks if task is not None]
+    for task in ending:
         task.cancel()
-    if others:
-        await asyncio.wait(others)
+    if ending:
+        await asyncio.wait(ending)
 
 
 async def _made(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

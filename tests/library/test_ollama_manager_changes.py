@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from codomyrmex_ollama_tui import OllamaManager
-from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
+from codomyrmex_ollama_tui.domain.errors import NoAnswer, OllamaError, ServerUnreachable
 from codomyrmex_ollama_tui.services.pulls import PullPhase, PullState
 from codomyrmex_ollama_tui.services.state import ServerState
-from tests.library.managing import DONE, GEMMA, GONE, SMOL, config
+from tests.library.managing import DONE, GEMMA, GONE, NOTHING, SMOL, config
 from tests.library.running_at import place
-from tests.services.asking import in_memory
+from tests.services.asking import end, in_memory, line
 from tests.services.rooms import free_url
 from tests.support.recorded import answer
-from tests.support.server import Gate, LocalServer, Reply, Stream
+from tests.support.server import CUT, Gate, LocalServer, Reply, Stream
 
 LIMIT = 60.0
 
@@ -217,6 +217,40 @@ async def test_a_server_that_comes_up_a_little_later_is_waited_for(tmp_path: Pat
             await real.start()
             assert [model.name for model in await listing] == [SMOL, GEMMA]
         assert len(real.asked("/api/tags")) == 2
+
+
+async def test_what_is_tried_again_and_what_is_not(tmp_path: Path) -> None:
+    busy = Reply(status=503, json={"error": "server busy"})
+    async with place(tmp_path) as at:
+        at.real.route("GET", "/api/tags", [busy, busy, NOTHING])
+        at.real.route("POST", "/api/copy", [busy, Reply()])
+        at.real.route("POST", "/api/generate", [busy, Stream(line("Hel"), CUT), Stream(line("Hello"), end())])
+        patient = config(max_retries=2, retry_delay=0.001)
+        with OllamaManager(base_url=at.real.url, config=patient, data_dir=str(tmp_path)) as manager:
+            assert await asyncio.to_thread(manager.list_models) == []
+            assert not await asyncio.to_thread(manager.copy_model, "x", "y")
+            assert len(at.real.asked("/api/copy")) == 1
+            result = await asyncio.to_thread(manager.run_model, "x", "hello")
+            assert (result.success, result.response) == (False, "Hel")
+            assert result.metadata is not None
+            assert result.metadata["partial"]
+            assert len(at.real.asked("/api/generate")) == 2
+
+
+async def test_a_server_that_is_silent_is_given_up(tmp_path: Path) -> None:
+    async with place(tmp_path) as at:
+        gate = Gate()
+        at.real.route("GET", "/api/tags", Reply(json={"models": []}, gate=gate))
+        at.real.route("POST", "/api/generate", Reply(gate=gate))
+        hasty = config(request_timeout=1, first_byte_timeout=0.2)
+        with OllamaManager(base_url=at.real.url, config=hasty, data_dir=str(tmp_path)) as manager:
+            with pytest.raises(NoAnswer, match="1 s"):
+                await asyncio.to_thread(manager.list_models)
+            result = await asyncio.to_thread(manager.run_model, "x", "hello")
+            assert not result.success
+            assert "0.2 s" in str(result.error_message)
+            result = await manager.run_model_async("x", "hello")
+            assert "0.2 s" in str(result.error_message)
 
 
 @pytest.mark.parametrize(
