@@ -89,6 +89,7 @@ class House:
             client_settings=ClientSettings(request_timeout=float(settings.request_timeout)),
             access=access,
             clock=time.monotonic,
+            pulls_at_once=settings.pulls_at_once,
             token=file_token,
             data=self.folders.data,
             cache=self.folders.cache,

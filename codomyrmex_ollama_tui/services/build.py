@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.services.chat import ChatService
 from codomyrmex_ollama_tui.services.history import History
 from codomyrmex_ollama_tui.services.models import ModelsService
+from codomyrmex_ollama_tui.services.pull_memory import memory_in
 from codomyrmex_ollama_tui.services.pulls import RETRY_DELAYS, PullQueue
 from codomyrmex_ollama_tui.services.server import CHECK_EVERY, Access, ClientSettings, Origin, ServerService
 
@@ -118,6 +119,7 @@ def build_services(
     clock: Callable[[], float] = time.monotonic,
     check_every: float = CHECK_EVERY,
     pull_retries: Sequence[float] = RETRY_DELAYS,
+    pulls_at_once: int = 1,
     token: Callable[[], str] | None = None,
     data: Path | None = None,
     cache: Path | None = None,
@@ -132,10 +134,13 @@ def build_services(
         access: the secrets of that address; no other one gets them.
         check_every: seconds between health checks while all is well.
         pull_retries: seconds before each further try of a pull when the network fails.
+        pulls_at_once: how many models are pulled at a time.
         now, clock, token, data, cache, outputs: as `Surroundings` has them.
     """
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
-    models = ModelsService(server, PullQueue(server, clock=clock, retry_delays=pull_retries), clock=clock)
+    memory = None if data is None else memory_in(data / "state.db", now)
+    pulls = PullQueue(server, clock=clock, retry_delays=pull_retries, at_once=pulls_at_once, memory=memory)
+    models = ModelsService(server, pulls, clock=clock)
     around = Surroundings(now, clock, token, data, cache, outputs)
     history = None if data is None or token is None else History(data / "history.db", now=now, token=token)
     chat = ChatService(server, now=now, clock=clock, history=history)

@@ -6,9 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from codomyrmex_ollama_tui.store.state import KeptPull, StateStore
 
 Value = TypeVar("Value")
@@ -22,14 +26,18 @@ class PullMemory:
     A file that cannot be used never ends a pull: it is logged, and told in `problem`.
     """
 
-    def __init__(self, store: StateStore, *, owner: str, alive: Callable[[str], bool]) -> None:
-        """
+    def __init__(
+        self, open_store: Callable[[], StateStore], *, owner: Callable[[], str], alive: Callable[[str], bool]
+    ) -> None:
+        """Nothing is opened yet.
+
         Args:
-            owner: this process, in words that no other has (see `services.owners`).
+            open_store: makes the store, when it is first needed.
+            owner: tells this process in words that no other has (see `services.owners`).
             alive: whether the process that such words mean is there.
         """
-        self._store = store
-        self._owner = owner
+        self._open_store = open_store
+        self._name_owner = owner
         self._alive = alive
         self._thread: ThreadPoolExecutor | None = None
         self.problem = ""
@@ -37,9 +45,7 @@ class PullMemory:
 
     def keep(self, server: str, name: str, completed: int, total: int | None) -> None:
         """Writes down that a pull of this process is not done."""
-        from codomyrmex_ollama_tui.store.state import KeptPull  # brings SQLite: only when something is pulled
-
-        self._later(lambda: self._store.keep_pull(KeptPull(server, name, completed, total, self._owner)))
+        self._later(lambda: self._keep(server, name, completed, total))
 
     def drop(self, server: str, name: str) -> None:
         """Forgets a pull."""
@@ -52,19 +58,32 @@ class PullMemory:
 
     async def left_over(self, server: str) -> tuple[KeptPull, ...]:
         """The pulls of a server that no living process works on; they belong to this one from now on."""
-        found = await self._now(lambda: self._take(server), ())
-        return found
+        nothing: tuple[KeptPull, ...] = ()
+        return await self._now(lambda: self._take(server), nothing)
 
     async def pulled_names(self) -> tuple[str, ...]:
         """Names of models that were pulled, the newest first."""
-        return await self._now(self._store.pulled_names, ())
+        return await self._now(lambda: self._store.pulled_names(), ())
 
     async def aclose(self) -> None:
         """Waits until everything is written, and closes the file."""
         if self._thread is not None:
-            await self._now(self._store.close, None)
+            await self._now(lambda: self._store.close(), None)
             self._thread.shutdown(wait=False)
             self._thread = None
+
+    @cached_property
+    def _store(self) -> StateStore:
+        return self._open_store()
+
+    @cached_property
+    def _owner(self) -> str:
+        return self._name_owner()
+
+    def _keep(self, server: str, name: str, completed: int, total: int | None) -> None:
+        from codomyrmex_ollama_tui.store.state import KeptPull  # brings SQLite: only when something is pulled
+
+        self._store.keep_pull(KeptPull(server, name, completed, total, self._owner))
 
     def _take(self, server: str) -> tuple[KeptPull, ...]:
         from dataclasses import replace
@@ -98,3 +117,15 @@ class PullMemory:
             return otherwise
         self.problem = ""
         return value
+
+
+def memory_in(path: Path, now: Callable[[], datetime]) -> PullMemory:
+    """The memory kept in a `state.db`; nothing is opened or imported before the first pull or question."""
+    from codomyrmex_ollama_tui.services.owners import is_alive, this_process
+
+    def open_store() -> StateStore:
+        from codomyrmex_ollama_tui.store.state import StateStore
+
+        return StateStore(path, now=now)
+
+    return PullMemory(open_store, owner=this_process, alive=is_alive)

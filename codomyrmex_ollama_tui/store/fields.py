@@ -40,6 +40,7 @@ class Settings:
     reader_width: int = 100
     reduce_motion: bool = False
     send_key: str = "enter"
+    pulls_at_once: int = 1
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -245,6 +246,14 @@ RULES: tuple[Rule, ...] = (
         _one_of("enter", "ctrl+j"),
         str,
         '"enter" or "ctrl+j"; the other one begins a new line',
+    ),
+    Rule(
+        "ui",
+        "pulls_at_once",
+        "a whole number from 1 to 8",
+        _number(1, 8),
+        _number_of,
+        "how many models are pulled at the same time, 1 to 8",
     ),
 )
 

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
+from codomyrmex_ollama_tui.services.pulls import PullPhase
 from codomyrmex_ollama_tui.services.server import ServerPhase, ServerState
 from codomyrmex_ollama_tui.ui import themes
 from codomyrmex_ollama_tui.ui.commands import Command, HasKeymap, ScreenCommands, bindings, known_ids, shown_key
@@ -149,7 +150,9 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
         from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen  # brings the table: not before it is wanted
 
         self._made.add("models")
-        return ModelsScreen(self.services, self.settings, now=self._now, clock=self._clock)
+        screen = ModelsScreen(self.services, self.settings, now=self._now, clock=self._clock)
+        screen.editor = self._editor
+        return screen
 
     def _chat_screen(self) -> Screen[None]:
         from codomyrmex_ollama_tui.ui.screens.chat import ChatScreen  # brings the transcript: not before it is wanted
@@ -246,6 +249,16 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
 
     def _server_said(self, state: ServerState) -> None:
         self.call_later(self._offer_first_run, state)
+        if state.phase is ServerPhase.READY:
+            self.call_later(self._offer_pulls)
+
+    @work(group="left-over", exclusive=True, exit_on_error=False)
+    async def _offer_pulls(self) -> None:
+        """What an earlier run of the program did not fetch to the end stands in the list of pulls, paused."""
+        if left := await self.services.models.pulls.restore():
+            names = ", ".join(state.name for state in left[:3]) + (" …" if len(left) > 3 else "")
+            words = f"{names}. On the models screen ({shown_key('f5')}) x lets them go on."
+            tell(self, words, title=f"{len(left)} pull{'s were' if len(left) > 1 else ' was'} not finished", timeout=10)
 
     @work(group="start", exit_on_error=True)
     async def _warm_up(self) -> None:
@@ -326,7 +339,8 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
             self.push_screen(Confirm("Leave?", f"{lost}. Leaving stops that.", yes="leave"), answered)
 
     def _work_in_hand(self) -> str:
-        pulls = [state.name for state in self.services.models.pulls.states if not state.phase.over]
+        states = self.services.models.pulls.states
+        pulls = [state.name for state in states if state.phase.running or state.phase is PullPhase.QUEUED]
         words = (
             [f"{pulls[0]} is being pulled" if len(pulls) == 1 else f"{len(pulls)} models are being pulled"]
             if pulls

@@ -109,7 +109,7 @@ def further(completed: int) -> dict[str, object]:
 def memory(folder: Path, owner: str = "") -> PullMemory:
     moments = iter(range(10**6))
     store = StateStore(folder / "state.db", now=lambda: datetime.fromtimestamp(next(moments), UTC))
-    return PullMemory(store, owner=owner or this_process(), alive=is_alive)
+    return PullMemory(lambda: store, owner=lambda: owner or this_process(), alive=is_alive)
 
 
 async def test_what_was_not_done_is_offered_at_the_next_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,57 @@ async def test_names_are_offered_while_one_is_typed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["hf.co/bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M", "library/x", "qwen3:8b:cloud"])
 async def test_names_by_the_rules_of_the_registry_are_taken(name: str) -> None:
     assert problem_with_name(name) == ""
+
+
+# ---------------------------------------------------------------------- leaving, and the next start
+
+
+async def test_leaving_asks_while_a_pull_runs_and_the_next_start_offers_it(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        hold = Gate()
+        line = {"status": "pulling ab12", "digest": LAYER, "total": 800_000_000, "completed": 200_000_000}
+        server.route("POST", "/api/pull", [Stream(line, hold), Stream(line, {"status": "success"})])
+        async with stage(server.url, tmp_path, data=tmp_path / "data") as seen:
+            await seen.ready()
+            assert isinstance(seen.screen, ModelsScreen)
+            seen.screen.pull("gemma3:1b")
+            seen.screen.pull("llama3.2:1b")
+            await seen.until(lambda: seen.services.models.pulls.states[0].completed > 0)
+            await seen.pilot.press("ctrl+q")
+            await seen.until(lambda: "2 models are being pulled" in seen.text())
+            await seen.pilot.press("escape", "x")
+            await seen.until(lambda: "‖ 2 pulls paused" in seen.text())
+        # the same process is still alive, so that nothing would be left over; another one has died
+        forget_the_owner(tmp_path / "data" / "state.db")
+        async with stage(server.url, tmp_path, size=(120, 30), data=tmp_path / "data") as seen:
+            await seen.ready()
+            await seen.until(lambda: "2 pulls were not finished" in seen.text())
+            await seen.until(lambda: "200.0 / 800.0 MB  paused · x goes on · left" in seen.text())
+            await seen.pilot.press("x")
+            await seen.until(lambda: "✓ llama3.2:1b" in seen.text())
+            await seen.pilot.press("p")
+            await seen.until(lambda: isinstance(seen.screen, PullBox))
+            await seen.until(lambda: "pulled before · Gemma 3 · 1.0 B" in line_with(seen, "  gemma3:1b "))
+
+
+def forget_the_owner(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    assert connection.execute("UPDATE pull SET owner = 'gone'").rowcount == 2
+    connection.commit()
+    connection.close()
+
+
+async def test_how_many_are_pulled_at_once_is_kept(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            assert isinstance(seen.screen, ModelsScreen)
+            seen.screen.action_pulls_at_once()
+            await seen.until(lambda: "How many models, 1 to 8." in seen.text())
+            await seen.pilot.press("backspace", "9", "enter")
+            await seen.until(lambda: "✕ a whole number from 1 to 8" in seen.text())
+            await seen.pilot.press("backspace", "3", "enter")
+            await seen.until(lambda: seen.services.models.pulls.at_once == 3)
+            await seen.until(lambda: seen.settings.settings.pulls_at_once == 3)

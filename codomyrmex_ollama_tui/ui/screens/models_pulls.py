@@ -14,6 +14,7 @@ from codomyrmex_ollama_tui.ui.widgets.pull_panel import PullPanel
 
 AGAIN = (PullPhase.FAILED, PullPhase.CANCELLED, PullPhase.WAITING)
 """What can be tried again at once."""
+AT_ONCE = tuple("12345678")
 
 
 class PullingRoom(Room):
@@ -27,6 +28,7 @@ class PullingRoom(Room):
         Command("models.clear-pulls", "X", "clear_pulls", "Clear pulls", "Those that are over, out of the list"),
         Command("models.layers", "l", "layers", "Layers of pulls", "A row for each layer of what is being pulled"),
         Command("models.pulls", "w", "watch_pulls", "Go to the pulls", "Into their list, to choose one; esc leaves it"),
+        Command("models.at-once", "", "pulls_at_once", "Pulls at the same time", "How many models are pulled at once"),
     )  # fmt: skip
     BINDINGS = bindings(ROSTER)
 
@@ -106,6 +108,26 @@ class PullingRoom(Room):
             if state.phase.over:
                 pulls.dismiss(state.name)
         self.show_pulls()
+
+    @work(group="at-once", exclusive=True)
+    async def action_pulls_at_once(self) -> None:
+        """Ask for a number and keep it in the configuration."""
+        from codomyrmex_ollama_tui.ui.screens.ask import Ask  # seldom needed
+
+        def check(text: str) -> str:
+            return "" if text in AT_ONCE else "a whole number from 1 to 8"
+
+        now = str(self.services.models.pulls.at_once)
+        text = await self.app.push_screen_wait(
+            Ask("Pulls at the same time", "How many models, 1 to 8.", verb="set", check=check, value=now)
+        )
+        if text is None:
+            return
+        self.services.models.pulls.at_once = int(text)
+        try:
+            self.settings.change("ui.pulls_at_once", int(text))
+        except (OSError, ValueError) as error:
+            tell(self.app, f"it could not be kept: {error}", title="Pulls at the same time", severity="warning")
 
     @on(PullPanel.Wished)
     def _wished(self, message: PullPanel.Wished) -> None:

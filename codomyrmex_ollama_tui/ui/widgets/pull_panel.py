@@ -202,7 +202,7 @@ class PullPanel(Static, can_focus=True, inherit_bindings=False):
                 words = one_line(f"tries again{seconds} · {state.status}", max(8, rest))
                 return Content.assemble(head, (words, "$warning"))
             case PullPhase.PAUSED:
-                words = " · ".join(filter(None, ("paused", one_line(state.status, 60), "x goes on")))
+                words = " · ".join(filter(None, ("paused", "x goes on", one_line(state.status, 60))))
                 if state.total is None:
                     return Content.assemble(head, (one_line(words, max(8, rest)), "$muted"))
                 drawn = bar(pull_share(state), bar_width, "$muted")

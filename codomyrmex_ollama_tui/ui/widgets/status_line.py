@@ -97,7 +97,11 @@ def processor(model: RunningModel) -> str:
     return "100 % CPU" if share == 0 else f"{share} % GPU"
 
 
-ACTIVE = (PullPhase.PREPARING, PullPhase.DOWNLOADING, PullPhase.VERIFYING, PullPhase.WRITING)
+def _paused_part(states: Sequence[PullState]) -> Part:
+    """Nothing is fetched at the moment, but something could go on."""
+    name = one_line(states[0].name, 24) if len(states) == 1 else f"{len(states)} pulls"
+    words = Content.assemble(("‖ ", "$muted"), name, (" paused", "$muted"))
+    return Part(words, words)
 
 
 def pulls_part(states: Sequence[PullState]) -> Part | None:
@@ -105,7 +109,9 @@ def pulls_part(states: Sequence[PullState]) -> Part | None:
     open_pulls = [state for state in states if not state.phase.over]
     if not open_pulls:
         return None
-    active = [state for state in open_pulls if state.phase in ACTIVE]
+    active = [state for state in open_pulls if state.phase.running]
+    if all(state.phase is PullPhase.PAUSED for state in open_pulls):
+        return _paused_part(open_pulls)
     name = one_line(open_pulls[0].name, 24) if len(open_pulls) == 1 else f"{len(open_pulls)} pulls"
     completed = sum(state.completed for state in active)
     totals = [state.total for state in active if state.total is not None]
