@@ -139,6 +139,18 @@ async def test_p18_a_question_in_other_words_stands_beside_the_old_one(tmp_path:
             assert server.asked("/api/chat")[1].json["messages"] == [{"role": "user", "content": "why not"}]
 
 
+async def test_p17_leaving_in_the_middle_of_an_answer_keeps_what_has_come_and_what_is_typed(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        server.route("POST", "/api/chat", Stream(piece("The sky is"), Gate()))
+        async with kept(server, tmp_path) as s:
+            await send(s, "why")
+            await s.until(lambda: "The sky is" in s.text())
+            composer(s).insert("half a thought")
+        (summary,) = disk(tmp_path).summaries()
+        assert (summary.status, summary.draft) == ("stopped", "half a thought")
+        assert texts(disk(tmp_path).load(summary.id)) == ["why", "The sky is"]
+
+
 async def test_another_model_is_asked_the_same_and_its_answer_stands_beside(tmp_path: Path) -> None:
     async with LocalServer() as server:
         answers(server, "First answer.", "Another answer.")

@@ -20,7 +20,7 @@ from codomyrmex_ollama_tui.ui.commands import shown_key
 from codomyrmex_ollama_tui.ui.screens.room import Room, local_now, void
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.composer import Composer, Draft
-from codomyrmex_ollama_tui.ui.widgets.conversation_list import ConversationList, Entry
+from codomyrmex_ollama_tui.ui.widgets.conversation_list import MOST, ConversationList, Entry
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.conversation_export import ExportFormat
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.ui.widgets.conversation_pane import ConversationPane
     from codomyrmex_ollama_tui.ui.widgets.finder import Finder
 
+LIST_AFTER = 0.1
+"""Seconds after the start that the list is read: the first keys come before it."""
 DRAFT_KEPT_AFTER = 1.0
 """Seconds after a key that what stands in the composer is on disk."""
 SEARCH_AFTER = 0.15
@@ -75,7 +77,7 @@ class ListedRoom(Room):
         if history is not None:
             self._unsubscribe.append(history.listen(self._history_said))
             if history.path.exists():
-                self.call_after_refresh(self.load_list)
+                self.set_timer(LIST_AFTER, lambda: void(self.load_list()))
 
     def on_unmount(self) -> None:
         """Nothing that was typed is lost."""
@@ -121,7 +123,9 @@ class ListedRoom(Room):
             heading = f"{len(found)} found" if found else "nothing found"
             self.list.show(found, self.conversation.id, self.now(), heading)
         else:
-            self.list.show([entry(id) for id in listed], self.conversation.id, self.now())
+            ids = sorted(listed, key=lambda id: not listed[id].pinned)
+            entries = [entry(id) for id in ids[:MOST]]
+            self.list.show(entries, self.conversation.id, self.now(), older=len(ids) - len(entries))
         self.query_one("#chat-count", Static).update(Content(words.number_of(len(chat.listed))))
 
     def action_conversations(self) -> None:

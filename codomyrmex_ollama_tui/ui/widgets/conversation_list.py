@@ -92,30 +92,31 @@ class ConversationList(OptionList):
         super().__init__(id=id, markup=False)
         self._shown: tuple[tuple[Entry, ...], str, int, str] | None = None
 
-    def show(self, entries: Sequence[Entry], opened: str, now: datetime, heading: str = "") -> None:
+    def show(self, entries: Sequence[Entry], opened: str, now: datetime, heading: str = "", *, older: int = 0) -> None:
         """Shows these conversations; nothing is drawn again when nothing has changed.
 
         Args:
-            entries: newest first.
+            entries: the pinned ones, then newest first; at most MOST are shown.
+            older: how many more there are.
             heading: what they are, if they are to stand in this order under one heading.
         """
         width = max(10, self.size.width - 1)
-        shown = (tuple(entries), opened, width, f"{now:%x %H:%M}{heading}")
+        shown = (tuple(entries), opened, width, f"{now:%x %H:%M}{heading} {older}")
         if shown == self._shown:
             return
         self._shown = shown
         highlighted = self.highlighted_option.id if self.highlighted_option is not None else None
         options: list[Option] = []
         group = ""
-        ordered = entries if heading else sorted(entries, key=lambda entry: not entry.pinned)
-        for entry in ordered[:MOST]:
+        for entry in entries[:MOST]:
             day = heading or ("Pinned" if entry.pinned else day_of(entry.at, now))
             if day != group:
                 options.append(Option(f"\n{day}" if group else day, disabled=True))
                 group = day
             options.append(Option(drawn(entry, entry.id == opened, now, width), id=entry.id))
-        if len(entries) > MOST:
-            options.append(Option(f"\n{len(entries) - MOST:,} older ones: / finds them", disabled=True))
+        older += max(0, len(entries) - MOST)
+        if older:
+            options.append(Option(f"\n{older:,} older ones: / finds them", disabled=True))
         if heading and not entries:
             options.append(Option(heading, disabled=True))
         self.set_options(options)
