@@ -1,6 +1,10 @@
 """`python -m codomyrmex_ollama_tui` is the command line."""
 
-from codomyrmex_ollama_tui.cli import main
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        from codomyrmex_ollama_tui.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        code = 130
+    raise SystemExit(code)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from codomyrmex_ollama_tui import __version__
+from codomyrmex_ollama_tui.cli.interrupts import as_usual, leave_at_once
 from codomyrmex_ollama_tui.cli.parser import Parser, add_house_flags, meant
 from codomyrmex_ollama_tui.cli.terms import EXIT_CODES, INTERRUPTED, is_terminal
 from codomyrmex_ollama_tui.cli.verbs import VERBS
@@ -49,9 +50,10 @@ def screen_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code; wrong usage, `--help` and `--version` end it by SystemExit."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = screen_parser()
-    verb = parser.first_word(arguments)
+    leave_at_once()
     try:
+        parser = screen_parser()
+        verb = parser.first_word(arguments)
         if verb is not None and verb in VERBS:
             from codomyrmex_ollama_tui.cli.calling import call  # what only verbs need
 
@@ -59,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _open(parser, arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        as_usual()
 
 
 def _open(parser: Parser, arguments: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from codomyrmex_ollama_tui.cli import tables
+from codomyrmex_ollama_tui.cli.interrupts import as_usual
 from codomyrmex_ollama_tui.cli.opening import open_house
 from codomyrmex_ollama_tui.cli.parser import Parser, add_house_flags
 from codomyrmex_ollama_tui.cli.terms import (
@@ -43,7 +44,7 @@ def call(arguments: Sequence[str], verb: str) -> int:
     """Runs one verb; wrong usage and `--help` end it by SystemExit."""
     parser = Parser(prog="cotui")
     add_house_flags(parser)
-    parser.set_defaults(json=False)
+    parser.add_argument("--json", action="store_true")
     add_verbs(parser, [verb])
     given, unknown = parser.parse_known_args(parser.arranged(arguments))
     named = getattr(given, "leaf", None)
@@ -81,6 +82,7 @@ def _run(parser: Parser, given: argparse.Namespace) -> int:
         if not given.own_problems:
             for words in house.settings.problems:
                 tell(words)
+        as_usual()
         return asyncio.run(_work(house, given))
     except Failure as failure:
         return _failed(given, failure.words, failure.code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from codomyrmex_ollama_tui.cli.interrupts import as_usual
 from codomyrmex_ollama_tui.cli.parser import Parser
 from codomyrmex_ollama_tui.cli.terms import CANNOT_RUN, file_words, visible
 from codomyrmex_ollama_tui.house import Flags, House
@@ -40,6 +41,7 @@ def open_house(
 
 def open_screens(parser: Parser, house: House) -> int:
     """Runs the screens until the person leaves; returns the exit code. What keeps them shut ends the program."""
+    as_usual()
     try:
         return house.open_ui()
     except OSError as error:

@@ -103,7 +103,7 @@ async def test_the_configuration_stands_below_what_is_given(tmp_path: Path) -> N
             """,
             encoding="utf-8",
         )
-        said = await say(tmp_path, "--server", "attic", "run", "m:1b", "x", "--preset", "mine", "--seed", "3", "--json")
+        said = await say(tmp_path, "--json", "--server", "attic", "run", "m:1b", "x", "--preset", "mine", "--seed", "3")
         wrong = await say(tmp_path, "run", "m", "x", "--preset", "mien", host=server.url)
         nobody = await say(tmp_path, "models", "list", "--server", "cellar")
     asked = server.asked("/api/generate")[0]
