@@ -54,7 +54,7 @@ async def test_an_answer_streams_into_the_transcript_and_ends_with_its_figures(t
             assert "context 4,096" in s.text()
 
 
-async def test_esc_keeps_what_has_come_and_hangs_up(tmp_path: Path) -> None:
+async def test_p16_esc_keeps_what_has_come_and_hangs_up(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL])
         server.route("POST", "/api/chat", Stream(piece("Half an answer"), Gate()))
@@ -116,7 +116,7 @@ HTML = "<html><body>It works!</body></html>"
     ],
     ids=["500", "no-model", "404", "html", "redirect", "cut-in-head", "cut-in-line", "error-line"],
 )
-async def test_an_error_before_the_first_word_is_told_and_the_prompt_stays_in_hand(
+async def test_p8_an_error_before_the_first_word_is_told_and_the_prompt_stays_in_hand(
     tmp_path: Path, answer: Answer, words: str
 ) -> None:
     async with LocalServer() as server:
@@ -144,7 +144,7 @@ async def test_an_error_before_the_first_word_is_told_and_the_prompt_stays_in_ha
     ],
     ids=["cut", "error-line", "html", "unfinished"],
 )
-async def test_what_had_come_before_an_error_is_kept(tmp_path: Path, last: Part, words: str) -> None:
+async def test_p17_what_had_come_before_an_error_is_kept(tmp_path: Path, last: Part, words: str) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL])
         server.route("POST", "/api/chat", Stream(piece("The beginning stays."), last))
@@ -157,7 +157,7 @@ async def test_what_had_come_before_an_error_is_kept(tmp_path: Path, last: Part,
             assert composer(s).ready
 
 
-async def test_waiting_counts_seconds_and_says_why(tmp_path: Path) -> None:
+async def test_p7_waiting_counts_seconds_and_says_why(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL])
         first = Gate()
@@ -194,7 +194,7 @@ async def test_a_prompt_sent_while_the_server_starts_waits_for_it(tmp_path: Path
             await s.until(lambda: "Hello." in s.text())
 
 
-async def test_a_lost_server_loses_nothing_that_was_typed(tmp_path: Path) -> None:
+async def test_p17_a_lost_server_loses_nothing_that_was_typed(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL])
         async with stage(server.url, tmp_path, screen="chat", model=MODEL) as s:
@@ -493,7 +493,7 @@ async def test_the_composers_paging_keys_scroll_the_transcript(tmp_path: Path) -
             assert chat(s).query_one(Transcript).following
 
 
-async def test_thinking_is_shown_apart_and_not_sent_back(tmp_path: Path) -> None:
+async def test_p15_thinking_is_shown_apart_and_not_sent_back(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMALL], [loaded(MODEL, 200_000_000)])
         answer = Stream(piece(thinking="Let me see."), piece("It is so."), end())
