@@ -53,6 +53,8 @@ examples:
   git diff | cotui run llama3.2 write a commit message for this diff
   cotui run llama3.2 --format person.json --json who was Ada Lovelace
 
+In a script whose own input is not the prompt, add </dev/null.
+
 What is given here stands over the preset, and that over what config.toml has for
 the model and for all models (`cotui config explain` shows it).
 
