@@ -121,7 +121,7 @@ async def test_a_reader_who_has_scrolled_up_sees_the_same_rows(text: str, length
     app = Host()
     async with app.run_test(size=(50, 10)) as pilot:
         transcript = app.transcript
-        transcript.open([person(LONG)])
+        transcript.open([answer(LONG, 2)])
         transcript.begin(answer(""))
         parts = pieces(text, lengths)
         for part in parts[: len(parts) // 2]:

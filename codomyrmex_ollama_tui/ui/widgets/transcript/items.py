@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.ui.widgets.transcript.splitter import Splitter
 
 Status = Literal["complete", "stopped", "failed", "unfinished", "streaming"]
-ItemKind = Literal["turn", "label", "fold", "block", "waiting", "note"]
+ItemKind = Literal["turn", "label", "fold", "block", "more", "waiting", "note"]
 
-_TURN_BITS = 24
-_FOLD, _THOUGHTS, _ANSWER, _NOTE = 1, 2, 1 << 22, (1 << _TURN_BITS) - 1
+TURN_BITS = 24
+"""Of an item's key; those above them are the number of its turn."""
+_FOLD, _THOUGHTS, _ANSWER, _NOTE = 1, 2, 1 << 22, (1 << TURN_BITS) - 1
+LONG_LINES = 40
+"""Lines from which on a turn can be folded."""
+LONG_TEXT = 5000
+"""Characters from which on a turn can be folded."""
+_SEEN_LINES, _SEEN_TEXT = 6, 600
 
 
 @dataclass(slots=True)
@@ -136,9 +142,14 @@ class Turn:
 
     def __init__(self, number: int, view: TurnView) -> None:
         self.number = number
-        self.key = number << _TURN_BITS
+        self.key = number << TURN_BITS
         self.view = view
         self.unfolded = False
+        """Its thinking is shown."""
+        self.folded = view.kind == "user" and view.status != "streaming" and _is_long(view.text)
+        """Only the beginning of its text is shown."""
+        self.preview: Section | None = None
+        self._seen = 0  # characters of the cleaned text that `preview` shows
         self.answer: Section | None = None
         self.thoughts: Section | None = None
         self.spoken = [view.text]
@@ -152,6 +163,7 @@ class Turn:
         self._word_open = bool(view.thinking) and not view.thinking[-1].isspace()
         self.label = Item("label", self.key, self, 1 if number else 0)
         self._fold = Item("fold", self.key + _FOLD, self, 0)
+        self._more = Item("more", self.key + _NOTE - 2, self, 0)
         self._waiting = Item("waiting", self.key + _NOTE - 1, self, 0)
         self._note = Item("note", self.key + _NOTE, self, 1)
 
@@ -165,24 +177,47 @@ class Turn:
         """The Markdown of what it says, safe to copy."""
         return clean("".join((*self.spoken, *self.said)))
 
+    @property
+    def foldable(self) -> bool:
+        """Whether it is long enough to be worth folding, and will not grow any more."""
+        return not self.streaming and _is_long("".join(self.spoken))
+
+    @property
+    def rest(self) -> str:
+        """What a folded turn does not show; safe to copy."""
+        return self.source[self._seen :]
+
+    @property
+    def shown(self) -> Section | None:
+        """What is shown of its text; None until it has been read."""
+        return self.preview if self.folded else self.answer
+
     def unread(self, width: int) -> Item:
         """One item for the whole turn, its height guessed."""
-        height = guess_height(self.view.text, width) + 1 + 2 * bool(self.view.note) + 2 * bool(self.view.thinking)
+        text = self.view.text[:_SEEN_TEXT] if self.folded else self.view.text
+        height = guess_height(text, width) + 1 + 2 * bool(self.view.note) + 2 * bool(self.view.thinking)
         return Item("turn", self.key, self, self.label.gap, height)
 
-    def read(self, width: int) -> None:
-        """Split the text into blocks."""
-        if self.answer is None:
+    def read(self, width: int, *, whole: bool = False) -> None:
+        """Split what is shown of the text into blocks; `whole`: all of it, folded or not."""
+        if self.preview is None and self.answer is None:
             self.thought_words = len(self.view.thinking.split())
+        if self.folded and self.preview is None:
+            text = self.source
+            self._seen = _beginning(text)
+            self.preview = Section(self, False)
+            self.preview.feed(text[: self._seen], width, True)
+        if self.answer is None and (whole or not self.folded):
             self.answer = Section(self, False)
             self.answer.feed(clean("".join(self.spoken)), width, not self.streaming)
-        if self.unfolded and self.thoughts is None and self.thinks:
+        if self.thoughts is None and self.thinks and (whole or self.unfolded):
             self.thoughts = Section(self, True)
             self.thoughts.feed(clean("".join(self.pondered)), width, not self.streaming)
 
     def items(self) -> list[Item]:
         """The items of a turn that has been read, in order."""
-        if self.answer is None:
+        shown = self.shown
+        if shown is None:
             return []
         out = [self.label]
         if self.thinks:
@@ -191,8 +226,10 @@ class Turn:
                 out += self.thoughts.final
                 out += self.thoughts.live
         begins = len(out)
-        out += self.answer.final
-        out += self.answer.live
+        out += shown.final
+        out += shown.live
+        if self.folded:
+            out.append(self._more)
         if self.streaming and len(out) == begins:
             out.append(self._waiting)
         if len(out) > begins:
@@ -231,8 +268,23 @@ class Turn:
 
     def redraw_ends(self) -> None:
         """What the fold, the note or the label says has changed."""
-        for item in (self.label, self._fold, self._note):
+        for item in (self.label, self._fold, self._more, self._note):
             item.art = None
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > LONG_TEXT or text.count("\n") > LONG_LINES
+
+
+def _beginning(text: str) -> int:
+    """Where the first lines of a text end."""
+    end = 0
+    for _ in range(_SEEN_LINES):
+        after = text.find("\n", end) + 1
+        if not 0 < after <= _SEEN_TEXT:
+            return end or min(_SEEN_TEXT, len(text))
+        end = after
+    return end
 
 
 def _portion(pieces: list[str], most: int, last: bool) -> str:
@@ -285,7 +337,7 @@ class Column:
     def span_of(self, turn: Turn) -> tuple[int, int]:
         """(first, last + 1) index of a turn's items."""
         first = self.index_of(turn.key)
-        return first, bisect_left(self.items, turn.key + (1 << _TURN_BITS), lo=first, key=lambda item: item.key)
+        return first, bisect_left(self.items, turn.key + (1 << TURN_BITS), lo=first, key=lambda item: item.key)
 
 
 def guess_height(text: str, width: int) -> int:

@@ -21,6 +21,8 @@ def draw_item(artist: Artist, item: Item) -> Art:
         _label(art, item.turn)
     elif item.kind == "fold":
         _fold(art, item.turn)
+    elif item.kind == "more":
+        _more(art, item.turn)
     elif item.kind == "note":
         _note(art, item.turn)
     elif item.kind == "waiting":
@@ -55,6 +57,15 @@ def _fold(art: Art, turn: Turn) -> None:
     text += f", {words:,} word" + ("s" if words != 1 else "")
     click = artist.action("toggle_turn", turn.number)
     sign = Run("▾ " if turn.unfolded else "▸ ", artist.mix("text", "sign") + click)
+    art.add([sign, Run(_cut(text, artist.width - 2), artist.mix("text", "fold") + click)])
+
+
+def _more(art: Art, turn: Turn) -> None:
+    artist, rest = art.artist, turn.rest
+    lines = rest.count("\n") + (not rest.endswith("\n"))
+    text = f"{len(rest):,} more characters" + (f" in {lines:,} lines" if lines > 1 else "")
+    click = artist.action("fold_turn", turn.number)
+    sign = Run("▸ ", artist.mix("text", "sign") + click)
     art.add([sign, Run(_cut(text, artist.width - 2), artist.mix("text", "fold") + click)])
 
 

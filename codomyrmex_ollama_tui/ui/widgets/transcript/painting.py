@@ -1,12 +1,19 @@
-"""What of the screen is to be written again: as few cells as differ, since each is sent to the terminal."""
+"""What of the screen is to be written again: as few cells as differ, since each is sent to the terminal.
+
+And what is laid over the text: the style of what is selected or found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
+
+Mark = tuple[int, int, Style]
+"""Start and end of a part of a block's plain text, and the style that is laid over it."""
 
 FEW_ROWS = 6
 """More changed rows than this are painted whole: to compare them would cost more than it saves."""
@@ -64,3 +71,24 @@ def _common(old: str, new: str) -> int:
     if new.startswith(old):
         return len(old)
     return next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+
+
+def marked(segments: Sequence[Segment], places: Sequence[int], marks: Sequence[Mark]) -> list[Segment]:
+    """The segments of a row with styles laid over parts of the text.
+
+    Args:
+        places: where each segment begins in the block's plain text; −1 for ornaments, which are never marked.
+        marks: a later one lies over those before it.
+    """
+    out = list(zip(segments, places, strict=True))
+    for start, end, style in marks:
+        pieces, out = out, []
+        for segment, place in pieces:
+            text, own = segment.text, segment.style or Style()
+            low, high = max(start - place, 0), max(end - place, 0)
+            if place < 0 or low >= len(text) or high <= 0:
+                out.append((segment, place))
+                continue
+            parts = ((0, text[:low], own), (low, text[low:high], own + style), (high, text[high:], own))
+            out += [(Segment(part, part_style), place + at) for at, part, part_style in parts if part]
+    return [segment for segment, _ in out]

@@ -24,14 +24,27 @@ COMMANDS: Roster = (
     Command("transcript.previous", "k", "block(-1)", "Previous block", "Select the block above."),
     Command("transcript.extend", "J", "block(1, True)", "Extend down", "Select the block below as well."),
     Command("transcript.extend_up", "K", "block(-1, True)", "Extend up", "Select the block above as well."),
+    Command("transcript.next_turn", "right_square_bracket,ctrl+down", "turn(1)", "Next turn", "Go to the next turn."),
+    Command("transcript.previous_turn", "left_square_bracket,ctrl+up", "turn(-1)", "Turn before",
+            "Go to the beginning of this turn, then to the one before."),
     Command("transcript.top", "g,ctrl+home", "scroll_home", "Beginning", "Go to the beginning of the conversation."),
     Command("transcript.end", "G,ctrl+end", "scroll_end", "End", "Go to the end of the conversation and stay there."),
     Command("transcript.copy", "y", "copy", "Copy", "Copy the selected block, of code the code alone.", show=True),
+    Command("transcript.copy_turn", "Y", "copy_turn", "Copy the turn", "Copy the whole turn: the selected one, or the "
+            "last answer."),
+    Command("transcript.find", "slash,ctrl+f", "find", "Find", "Find words in this conversation.", show=True),
+    Command("transcript.found_next", "n", "found(1)", "Next hit", "Go to the next place where the words stand.",
+            show=True, short="next"),
+    Command("transcript.found_previous", "N", "found(-1)", "Hit before", "Go to the hit before this one.",
+            show=True, short="before"),
+    Command("transcript.found_leave", "escape", "leave_find", "Leave the search", "Show no hits any more.",
+            palette=False),
+    Command("transcript.fold", "z", "fold", "Fold", "Fold or unfold a long turn: the selected one, or one in view."),
     Command("transcript.raw", "r", "raw", "Raw", "Show the Markdown source, or what it means.", show=True),
     Command("transcript.thinking", "t", "thinking", "Thinking", "Show or hide what models thought.", palette=False),
     Command("transcript.link", "o", "link", "Open link", "Open the next link of the selected block."),
     Command("transcript.all", "ctrl+a", "select_all", "Select all", "Select the whole conversation."),
-)
+)  # fmt: skip
 """The keys of the focused transcript."""
 
 
@@ -90,6 +103,8 @@ class SelectingView(TranscriptView):
     def _selected(self, item: Item, span: tuple[int, int]) -> str:
         if item.kind == "turn":
             return item.turn.source
+        if item.kind == "more":
+            return item.turn.rest if item.art is None or span[1] >= item.art.size - 1 else ""
         if item.block is None:
             return "".join(item.art.plain)[slice(*span)].rstrip("\n") if item.art and item.kind == "note" else ""
         if span[0] <= 0 and (item.art is None or span[1] >= item.art.size - 1):

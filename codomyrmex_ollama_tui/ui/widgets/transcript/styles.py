@@ -22,6 +22,9 @@ NAMES = (
     "stopped",
     "failed",
     "cursor",
+    "hit",
+    "hit-now",
+    "news",
     "strong",
     "em",
     "strike",
@@ -75,6 +78,9 @@ Transcript {
     & > .transcript--stopped { color: $warning; }
     & > .transcript--failed { color: $error; }
     & > .transcript--cursor { color: $accent; }
+    & > .transcript--hit { color: $background; background: $secondary; }
+    & > .transcript--hit-now { color: $background; background: $warning; text-style: bold; }
+    & > .transcript--news { color: $accent; background: $panel; }
     & > .transcript--strong { text-style: bold; }
     & > .transcript--em { text-style: italic; }
     & > .transcript--strike { text-style: strike; }

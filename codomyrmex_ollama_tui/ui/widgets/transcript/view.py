@@ -16,7 +16,7 @@ from textual.widget import Widget
 from codomyrmex_ollama_tui.ui.widgets.transcript.drawing import Artist, Row, gap_runs
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Column, Item, Turn
 from codomyrmex_ollama_tui.ui.widgets.transcript.labels import draw_item
-from codomyrmex_ollama_tui.ui.widgets.transcript.painting import dirty_regions
+from codomyrmex_ollama_tui.ui.widgets.transcript.painting import Mark, dirty_regions, marked
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import NAMES, PREFIX, read_styles
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class TranscriptView(ScrollView, can_focus=True):
         self._settle(place)
 
     def _draw(self, item: Item, artist: Artist) -> None:
-        section = item.turn.thoughts if item.thought else item.turn.answer
+        section = item.turn.thoughts if item.thought else item.turn.shown
         if item.block is None or section is None:
             item.art = draw_item(artist, item)
         else:
@@ -277,9 +277,13 @@ class TranscriptView(ScrollView, can_focus=True):
     def _blank(self) -> Strip:
         return Strip.blank(self.size.width, self._styles.get("text") or self.rich_style)
 
+    def _overlaid(self, rows: list[Strip]) -> list[Strip]:
+        """Hook: what lies over the rows of the view."""
+        return rows
+
     def _repaint(self) -> None:
         """Ask for the rows of the view that differ from what is on the screen."""
-        new, old = self._view(), self._shown
+        new, old = self._overlaid(self._view()), self._shown
         self._shown = new
         if len(new) != len(old):
             self.refresh()
@@ -308,11 +312,21 @@ class TranscriptView(ScrollView, can_focus=True):
                     if len(out) < len(shown) and shown[len(out)] == row.strip:
                         row.strip = shown[len(out)]
                     self._warm.append(row)
-                out.append(self._marked(row, span) if span else row.strip)
+                marks = self._marks(item, span)
+                strip = self._strip(marked(row.segments, row.marks, marks)) if marks else row.strip
+                if strip is not row.strip and len(out) < len(shown) and shown[len(out)] == strip:
+                    strip = shown[len(out)]
+                out.append(strip)
             index += 1
         while len(self._warm) > KEEP_STRIPS:
             self._warm.popleft().strip = None
         return out + [blank] * (rows - len(out))
+
+    def _marks(self, item: Item, selected: tuple[int, int] | None) -> list[Mark]:
+        """The parts of an item's plain text that are marked, and the style of each."""
+        if selected is None:
+            return []
+        return [(*selected, Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor))]
 
     def _strip(self, segments: list[Segment]) -> Strip:
         width, room = self._artist.width if self._artist else 0, self.size.width
@@ -335,19 +349,6 @@ class TranscriptView(ScrollView, can_focus=True):
         """The selected part of an item's plain text."""
         span = selection.get_span(item.key)
         return None if span is None else (span[0], span[1] if span[1] >= 0 else 1 << 40)
-
-    def _marked(self, row: Row, span: tuple[int, int]) -> Strip:
-        style = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
-        out: list[Segment] = []
-        for segment, mark in zip(row.segments, row.marks, strict=True):
-            text, own = segment.text, segment.style or Style()
-            low, high = max(span[0] - mark, 0), max(span[1] - mark, 0)
-            if mark < 0 or low >= len(text) or high <= 0:
-                out.append(segment)
-                continue
-            parts = ((text[:low], own), (text[low:high], own + style), (text[high:], own))
-            out += [Segment(part, part_style) for part, part_style in parts if part]
-        return self._strip(out)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         if len(self._shown) != self.size.height:

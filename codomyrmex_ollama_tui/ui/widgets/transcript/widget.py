@@ -9,9 +9,8 @@ from time import perf_counter
 from textual.timer import Timer
 
 from codomyrmex_ollama_tui.ui.widgets.transcript.items import Item, Status, Turn, TurnView
-from codomyrmex_ollama_tui.ui.widgets.transcript.selection import SelectingView
+from codomyrmex_ollama_tui.ui.widgets.transcript.reading import ReadingView
 from codomyrmex_ollama_tui.ui.widgets.transcript.styles import CSS
-from codomyrmex_ollama_tui.ui.widgets.transcript.view import Place
 
 FRAMES = 15
 """Drawings a second while an answer streams, at most."""
@@ -21,7 +20,7 @@ MOST_AT_ONCE = 6000
 """Characters that one drawing takes; the rest waits for the next one."""
 
 
-class Transcript(SelectingView):
+class Transcript(ReadingView):
     """Shows a conversation, follows a streaming answer, never moves under a reader who has scrolled away.
 
     Args:
@@ -41,7 +40,6 @@ class Transcript(SelectingView):
     ) -> None:
         super().__init__(max_width=max_width, id=id, classes=classes)
         self._clock = clock
-        self._turns: list[Turn] = []
         self._fed: Turn | None = None
         self._ending: tuple[str, Status] | None = None  # note and status of the streaming turn, once it has ended
         self._thinking_since: float | None = None
@@ -65,17 +63,22 @@ class Transcript(SelectingView):
         if self._turns and self._turns[-1].streaming:
             self._feed_into(self._turns[-1])
         self._settle()
+        if self.finding:
+            self._search_all()
 
     def add(self, turn: TurnView) -> None:
         """Show one more turn that is complete."""
         self._drain()
         self._append(Turn(len(self._turns), replace(turn)))
+        self._came()
         self._settle()
+        self._search_again(self._turns[-1])
 
     def begin(self, turn: TurnView) -> None:
         """Show one more turn, which is going to be fed."""
         self._drain()
         self._append(Turn(len(self._turns), replace(turn, status="streaming")))
+        self._came()
         self._feed_into(self._turns[-1])
 
     def feed(self, text: str) -> None:
@@ -115,7 +118,7 @@ class Transcript(SelectingView):
         if status is not None and turn is not self._fed:
             turn.view.status = status
         turn.redraw_ends()
-        if turn.answer is not None:
+        if turn.shown is not None:
             self._recompose(turn, self._place())
         self._settle()
 
@@ -125,11 +128,14 @@ class Transcript(SelectingView):
         self._column.items.clear()
         self._column.measure()
         self._links.clear()
-        self._held, self._artist, self._follow = None, None, True
+        self._held, self._artist, self._follow, self._news = None, None, True, False
+        self._hits, self._hit, self._unsearched, self._origin = [], None, [], None
         self._sleep()
         if self.is_attached and self in self.screen.selections:
             self.screen.clear_selection()
         self._settle()
+        if self.finding:
+            self._report()
 
     def source_of(self, turn_id: str) -> str:
         """The Markdown of a turn, safe to copy; "" if there is no such turn."""
@@ -142,20 +148,10 @@ class Transcript(SelectingView):
         held = self._held_items()
         return held[0].turn.view.id if held else ""
 
-    def show_turn(self, turn_id: str) -> None:
-        """Put the beginning of a turn at the top; what comes at the end is not followed any more."""
-        turn = self._turn(turn_id)
-        if turn is not None:
-            self._follow = False
-            self._settle(Place(turn.key, 0, -1))
-
     @property
     def streaming(self) -> bool:
         """True from `begin` until everything fed is on the screen after `finish`."""
         return self._fed is not None
-
-    def _turn(self, turn_id: str) -> Turn | None:
-        return next((turn for turn in reversed(self._turns) if turn.view.id == turn_id), None)
 
     def _append(self, turn: Turn) -> None:
         self._turns.append(turn)
@@ -209,7 +205,10 @@ class Transcript(SelectingView):
             self._sleep()
         if thinks or last or turn.thinks:
             turn.redraw_ends()
+        self._came()
         self._show(turn)
+        if last:
+            self._search_again(turn)
         self._flushes += 1
         if self._flushes % FRAMES == 0:
             self._forget()
@@ -235,35 +234,8 @@ class Transcript(SelectingView):
         """Show the Markdown source, or what it means again."""
         self._raw = not self._raw
         self._restyle()
-
-    def action_thinking(self) -> None:
-        """Unfold what the models thought, or fold it all again."""
-        unfolded = not any(turn.unfolded for turn in self._turns if turn.thinks)
-        place = self._place()
-        for turn in self._turns:
-            if turn.thinks and turn.unfolded != unfolded:
-                self._unfold(turn, unfolded)
-        self._settle(place)
-
-    def action_toggle_turn(self, number: int) -> None:
-        """Unfold or fold the thinking of one turn."""
-        turn = self._turns[number]
-        place = self._place()
-        self._unfold(turn, not turn.unfolded)
-        self._settle(place)
-
-    def _unfold(self, turn: Turn, unfolded: bool) -> None:
-        turn.unfolded = unfolded
-        turn.redraw_ends()
-        if turn.answer is not None:
-            turn.read(self._text_width)
-            first, last = self._column.span_of(turn)
-            self._column.replace(first, last, turn.items())
-
-    def action_scroll_end(self) -> None:
-        """Go to the end and follow what comes."""
-        self._follow = True
-        self._settle()
+        if self.finding:
+            self._search_all()
 
     def action_scroll_home(self) -> None:
         """Go to the beginning."""
