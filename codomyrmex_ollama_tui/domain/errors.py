@@ -39,7 +39,9 @@ class ServerUnreachable(OllamaError):
     """Nothing answers at the address (no listener, no route, TLS failed, no answer within the connect timeout)."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"no server answers at {address}: {reason}")
+        words = f"no server answers at {address}: "
+        reason = reason.removeprefix(words)  # told on from another one of these
+        super().__init__(words + reason)
         self.address = address
         self.reason = reason
 

@@ -191,6 +191,11 @@ class ExecutionService:
             async for number, execution in ended:
                 yield number, execution
 
+    def unsent(self, request: Request, error: OllamaError) -> Execution:
+        """The execution of a request that never was sent, because there is no server."""
+        state = self.server.state
+        return Execution(request, self._now(), error=error, server=state.label)
+
     async def _read(
         self, gathered: _Gathered, on_piece: Callable[[AnswerPiece], None] | None, first_byte_timeout: float | None
     ) -> None:

@@ -72,7 +72,9 @@ class Measurer:
         Args:
             cold: nothing of the prompt can be in the server's cache.
         """
-        await self._found(stop)
+        missing = await self._missing(stop)
+        if missing is not None:
+            return self._unsent(request, missing)
         async with self.monitor.watch() as watch:
             execution = await self._execution.run(
                 request, on_piece=on_piece, first_byte_timeout=first_byte_timeout, stop=stop
@@ -94,7 +96,10 @@ class Measurer:
         """
         ended: list[Execution] = []
         watch = None
-        await self._found(stop)
+        missing = await self._missing(stop)
+        if missing is not None:
+            on_finish(self._unsent(request, missing))
+            raise missing
         try:
             async with self.monitor.watch() as watch:
                 pieces = self._execution.stream(
@@ -125,19 +130,24 @@ class Measurer:
             async for number, measured in ended:
                 yield number, measured
 
-    async def _found(self, stop: Stop | None) -> None:
-        """Waits for the server, which may have to be started first; that it is not there is told by the run."""
+    async def _missing(self, stop: Stop | None) -> OllamaError | None:
+        """Waits for the server, which may have to be started first; the error if it is not there."""
         try:
             if stop is None:
                 await self._execution.server.client()
-                return
-            async with stop.scope():
-                await self._execution.server.client()
-        except OllamaError:
-            pass
+            else:
+                async with stop.scope():
+                    await self._execution.server.client()
+        except OllamaError as error:
+            return error
         except TimeoutError:
             if stop is None or not stop.pulled:
                 raise
+        return None
+
+    def _unsent(self, request: Request, error: OllamaError) -> Measured:
+        execution = self._execution.unsent(request, error)
+        return Measured(execution, figures_of(execution))
 
     async def _measured(self, execution: Execution, process: ProcessUse | None, *, cold: bool = False) -> Measured:
         figures = figures_of(execution, cold=cold)

@@ -50,3 +50,8 @@ def test_a_server_that_hung_up_is_doubted_and_one_that_is_silent_is_not() -> Non
     doubted = [type(error) for error in ALL if errors.casts_doubt(error)]
     assert doubted == [errors.ServerUnreachable, errors.StreamCut]
     assert errors.casts_doubt(errors.NoAnswer("127.0.0.1:1", "it closed the connection"))
+
+
+def test_words_that_are_told_on_are_not_said_twice() -> None:
+    first = errors.ServerUnreachable("127.0.0.1:1", "nothing listens there")
+    assert str(errors.ServerUnreachable("127.0.0.1:1", str(first))) == str(first)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codomyrmex_ollama_tui.domain.chat import GenerateRequest
-from codomyrmex_ollama_tui.domain.errors import StreamCut
+from codomyrmex_ollama_tui.domain.errors import ServerUnreachable, StreamCut
 from codomyrmex_ollama_tui.services.execution import Request
 from codomyrmex_ollama_tui.services.figures import Flag
 from codomyrmex_ollama_tui.services.measure import Measured, Measurer, Plan, Sample, WarmUp, measure, steps
@@ -264,3 +264,16 @@ async def test_a_stop_works_while_the_server_is_still_looked_for(tmp_path: Path)
         measured = await running
         assert measured.execution.stopped
         assert sent(at) == []
+
+
+async def test_a_server_that_is_not_there_ends_every_way_of_running(tmp_path: Path) -> None:
+    ended: list[Measured] = []
+    async with bench(tmp_path) as at:
+        measurer = Measurer(at.execution)
+        await at.real.stop()
+        ended.append(await measurer.run(ASK))
+        with pytest.raises(ServerUnreachable):
+            await anext(measurer.stream(ASK, on_finish=ended.append))
+        ended += [measured async for _, measured in measurer.batch([ASK])]
+        assert [isinstance(one.execution.error, ServerUnreachable) for one in ended] == [True] * 3
+        assert [one.execution.server for one in ended] == [at.server.state.label] * 3
