@@ -94,6 +94,7 @@ class Connection:
             ),
             access=access,
             check_every=CHECK_EVERY,
+            keep_pulls=False,
             pull_retries=[settings.retry_delay * 2.0**tries for tries in range(settings.max_retries)],
             token=file_token,
             data=folders.data,

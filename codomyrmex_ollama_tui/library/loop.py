@@ -17,6 +17,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
+from codomyrmex_ollama_tui.library.threads import LastingPool
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.build import Services
@@ -250,6 +251,7 @@ class _Worker:
     def __init__(self, build: Callable[[], Services]) -> None:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(LastingPool(thread_name_prefix="codomyrmex-ollama"))
         self._build = build
         self._services: Services | None = None
         self._lock = threading.RLock()

@@ -120,6 +120,7 @@ def build_services(
     check_every: float = CHECK_EVERY,
     pull_retries: Sequence[float] = RETRY_DELAYS,
     pulls_at_once: int = 1,
+    keep_pulls: bool = True,
     token: Callable[[], str] | None = None,
     data: Path | None = None,
     cache: Path | None = None,
@@ -135,10 +136,11 @@ def build_services(
         check_every: seconds between health checks while all is well.
         pull_retries: seconds before each further try of a pull when the network fails.
         pulls_at_once: how many models are pulled at a time.
+        keep_pulls: whether pulls that are not done are written down, to be offered at the next start.
         now, clock, token, data, cache, outputs: as `Surroundings` has them.
     """
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
-    memory = None if data is None else memory_in(data / "state.db", now)
+    memory = None if data is None or not keep_pulls else memory_in(data / "state.db", now)
     pulls = PullQueue(server, clock=clock, retry_delays=pull_retries, at_once=pulls_at_once, memory=memory)
     models = ModelsService(server, pulls, clock=clock)
     around = Surroundings(now, clock, token, data, cache, outputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -188,8 +187,6 @@ class ServerService:
         failed: Check | None = None
         while True:
             try:
-                # In a thread: it takes longer than a frame, the first time.
-                await asyncio.to_thread(importlib.import_module, "codomyrmex_ollama_tui.client.ollama")
                 missing, failed = await self._find(failed), None
                 if missing is None:
                     delay = FIRST_DELAY

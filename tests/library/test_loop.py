@@ -357,6 +357,23 @@ def test_the_interpreter_closes_it_at_its_end(end: str) -> None:
     assert run_program(f"{PROGRAM}\n{end}") == "1\nclosed\n"
 
 
+def test_a_thread_that_outlives_the_main_one_is_still_served() -> None:
+    late = """
+async def blocking():
+    return await asyncio.to_thread(lambda: 7)
+def call():
+    threading.main_thread().join()
+    print(core.run(blocking), flush=True)
+    print(core.run(echo(8)), flush=True)
+    try:
+        core.run(asyncio.to_thread(lambda: 1 / 0))
+    except ZeroDivisionError as error:
+        print(error, flush=True)
+threading.Thread(target=call).start()
+"""
+    assert run_program(f"{PROGRAM}\n{late}") == "1\n7\n8\ndivision by zero\nclosed\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_process_gets_a_loop_of_its_own() -> None:
     fork = """
