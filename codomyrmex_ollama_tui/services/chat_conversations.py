@@ -74,7 +74,8 @@ class Conversations:
         if held is None:
             return self._conversations.setdefault(conversation_id, found)
         if conversation_id not in self._asked and not self.history.is_behind:  # else it knows more than the disk
-            held.tree = found.tree
+            held.tree, held.title = found.tree, found.title
+            held.named, held.pinned = found.named, found.pinned
             held.retrace()
         return held
 
@@ -159,6 +160,8 @@ class Conversations:
     def drop(self, conversation: Conversation, turn: Turn) -> None:
         """Deletes a turn and what follows it."""
         gone = [one.id for one in conversation.remove(turn)]
+        if not conversation.tree and not conversation.named:
+            conversation.title = ""
         if self.history is not None:
             self.history.post(lambda store: store.remove(gone))
 

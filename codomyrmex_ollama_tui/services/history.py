@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from codomyrmex_ollama_tui.services.listeners import Listeners
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from codomyrmex_ollama_tui.store.history import HistoryStore
     from codomyrmex_ollama_tui.store.history_source import HistorySource
@@ -77,7 +77,7 @@ class History:
 
     async def run(self, call: Callable[[HistoryStore], T]) -> T:
         """What a call of the store gives, everything posted before it being done first. Raises what the call raises."""
-        return await asyncio.wrap_future(self._running().submit(self._ask, call))
+        return await _settled(self._running().submit(self._ask, call))
 
     def post(self, job: Job) -> None:
         """Writes without waiting for it; if it cannot be written, it is tried again before whatever comes next."""
@@ -85,7 +85,7 @@ class History:
 
     async def write(self, job: Job) -> bool:
         """As `post`, but gives whether it is written once that is known."""
-        return await asyncio.wrap_future(self._running().submit(self._write, job))
+        return await _settled(self._running().submit(self._write, job))
 
     async def aclose(self) -> None:
         """Writes what is left, closes the file and ends the thread. A second time nothing happens."""
@@ -135,6 +135,13 @@ class History:
             try:
                 self._late[0](self._opened())
             except OSError as error:
+                from codomyrmex_ollama_tui.store.history_file import HistoryRefused  # on this thread it is there
+
+                if isinstance(error, HistoryRefused):
+                    _log.error("%s", error)
+                    self._tell(f"Something of a conversation could not be saved: {error}")
+                    self._late.popleft()
+                    continue
                 if not self._failing:
                     self._failing = True
                     _log.warning("%s", error)
@@ -157,3 +164,8 @@ class History:
         store, self._store = self._store, None
         if store is not None:
             store.close()
+
+
+async def _settled(job: Future[T]) -> T:
+    """What a job on the thread gives. Who does not wait for it any more has not taken it back."""
+    return await asyncio.shield(asyncio.wrap_future(job))

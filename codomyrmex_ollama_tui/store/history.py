@@ -13,10 +13,10 @@ from codomyrmex_ollama_tui.domain.conversations import Conversation, Summary, Tu
 from codomyrmex_ollama_tui.domain.outputs import OutputNotFound
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.store import history_rows as rows
-from codomyrmex_ollama_tui.store.history_file import HistoryFailed, HistoryFile
+from codomyrmex_ollama_tui.store.history_file import HistoryFailed, HistoryFile, HistoryRefused
 from codomyrmex_ollama_tui.store.history_writers import Writers
 
-__all__ = ["HistoryFailed", "HistoryStore"]
+__all__ = ["HistoryFailed", "HistoryRefused", "HistoryStore"]
 
 KEPT_AFTER_DELETION = timedelta(days=1)
 """How long a deleted conversation can be brought back, if the program that deleted it was killed."""

@@ -24,6 +24,10 @@ class HistoryFailed(OutputError):
     """The history cannot be opened, read or written."""
 
 
+class HistoryRefused(HistoryFailed):
+    """The history is well, but what was to be written can never be: trying again is of no use."""
+
+
 class HistoryFile:
     """Connections to one database of conversations.
 
@@ -212,6 +216,8 @@ class HistoryFile:
             yield
         except OutputError:
             raise
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, OverflowError) as error:
+            raise HistoryRefused("use", self.path, str(error)) from error
         except sqlite3.Error as error:
             raise HistoryFailed("use", self.path, str(error)) from error
         except OSError as error:

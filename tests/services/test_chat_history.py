@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -344,6 +345,38 @@ async def test_what_cannot_be_saved_is_told_once_and_saved_when_it_can_be(tmp_pa
         await at.settled()
         assert at.disk().load(conversation.id) == conversation
         assert len(told) == 1
+
+
+async def test_a_question_that_is_taken_back_before_it_is_on_disk_is_kept(tmp_path: Path) -> None:
+    busy = threading.Event()
+    async with keeping(tmp_path) as at:
+        at.history.post(lambda store: busy.wait(LIMIT))
+        conversation = at.chat.new_conversation("m")
+        reading = asyncio.create_task(read(at.chat.ask(conversation, "why?")))
+        await asyncio.sleep(0)  # it runs as far as to the disk
+        assert conversation.turns
+        reading.cancel()
+        await asyncio.wait([reading])
+        busy.set()
+        await at.settled()
+        found = at.disk().load(conversation.id)
+        assert [(turn.text, turn.status) for turn in found.turns] == [("why?", "complete"), ("", "stopped")]
+
+
+async def test_what_can_never_be_saved_does_not_hold_up_the_rest(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as at:
+        told: list[str] = []
+        at.history.listen(told.append)
+        at.real.route("POST", "/api/chat", whole("fine"))
+        conversation = at.chat.new_conversation("m")
+        await read(at.chat.ask(conversation, "why?"))
+        twice = conversation.turns[0]
+        at.history.post(lambda store: store.add(conversation, [twice]))
+        await read(at.chat.ask(conversation, "and?"))
+        await at.settled()
+        assert at.disk().load(conversation.id) == conversation
+        assert len(told) == 1
+        assert "could not be saved" in told[0]
 
 
 async def test_answers_are_found_through_the_index_also_after_they_have_changed(tmp_path: Path) -> None:

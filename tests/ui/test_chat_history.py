@@ -168,6 +168,25 @@ async def test_another_model_is_asked_the_same_and_its_answer_stands_beside(tmp_
             assert chat(s).conversation.model == MODEL
 
 
+async def test_p17_a_question_in_other_words_that_failed_is_asked_again_in_its_place(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        broken = Reply(json={"error": "no memory left"}, status=500)
+        last = Stream(piece("Second answer."), end())
+        server.route("POST", "/api/chat", [Stream(piece("First answer."), end()), broken, last])
+        async with kept(server, tmp_path) as s:
+            await say(s, "why")
+            chat(s).transcript.focus()
+            await s.pilot.press("e")
+            composer(s).insert(" not")
+            await s.pilot.press("enter")
+            await s.until(lambda: "no memory left" in s.text() and composer(s).text == "why not")
+            await s.pilot.press("enter")
+            await s.until(lambda: "Second answer." in s.text() and "done" in s.text())
+            assert texts(chat(s).conversation) == ["why not", "Second answer."]
+            assert len(chat(s).conversation.tree) == 4
+            assert server.asked("/api/chat")[2].json["messages"] == [{"role": "user", "content": "why not"}]
+
+
 async def test_p16_a_stopped_answer_is_kept_and_goes_on(tmp_path: Path) -> None:
     async with LocalServer() as server:
         stopped, rest = Stream(piece("The sky is"), Gate()), Stream(piece(" blue."), end())

@@ -89,9 +89,12 @@ class AnsweringRoom(ListedRoom):
             return
         turns = conversation.turns
         if len(turns) > 1 and words.is_empty(turns[-1]):  # its question went back to the composer
+            events = chat.edit(conversation, turns[-2], event.draft.prompt)
             chat.drop(conversation, turns[-2])
             self.show_conversation()
-        self._ask(event.draft, chat.ask(conversation, event.draft.prompt), fresh=True)
+        else:
+            events = chat.ask(conversation, event.draft.prompt)
+        self._ask(event.draft, events, fresh=True)
 
     @on(Composer.Held)
     def _held(self, event: Composer.Held) -> None:
