@@ -150,6 +150,8 @@ async def test_what_is_folded_is_found_and_unfolds() -> None:
         assert bar(app).endswith("1 of 1")
         assert "the needle" in app.rows()
         await pilot.press("escape")
+        assert any("more characters" in row for row in app.rows()), "as it was before"
+        assert "I know." in app.rows()
         await look_for(pilot, "thimble")
         assert "a thimble" in app.rows()
 

@@ -17,21 +17,11 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.ui.widgets.transcript.reading import ReadingView
 
 
-class FindBar(Horizontal):
-    """A line for the words, and how many hits there are.
+class FindLine(Input):
+    """Where the words are typed.
 
     Args:
         transcript: where they are looked for.
-    """
-
-    DEFAULT_CSS = """
-    FindBar {
-        height: 1; background: $panel; padding: 0 1;
-        & > Static { width: auto; height: 1; }
-        & > .sign { color: $primary; }
-        & > .count { color: $muted; min-width: 24; text-align: right; }
-        & > Input, & > Input:focus { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
-    }
     """
 
     BINDING_GROUP_TITLE = "Find"
@@ -48,9 +38,52 @@ class FindBar(Horizontal):
     BINDINGS: ClassVar[list[BindingType]] = bindings(ROSTER)
 
     def __init__(self, transcript: ReadingView) -> None:
-        super().__init__()
+        super().__init__(placeholder="find in this conversation")
         self._transcript = transcript
-        self._input = Input(placeholder="find in this conversation")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._transcript.find(event.value)
+
+    def action_read(self) -> None:
+        """Go to the text, at this hit; with nothing found the search is over."""
+        if self._transcript.finding:
+            self._transcript.focus()
+        else:
+            self.action_leave()
+
+    def action_found(self, step: int) -> None:
+        """Go to the next hit (1), or the one before (−1)."""
+        self._transcript.go_to_hit(step)
+
+    def action_leave(self) -> None:
+        """Back to where the reader was."""
+        self._transcript.close_find(back=True)
+
+
+class FindBar(Horizontal):
+    """A line for the words, and how many hits there are.
+
+    Args:
+        transcript: where they are looked for.
+    """
+
+    DEFAULT_CSS = """
+    FindBar {
+        height: 1; background: $panel; padding: 0 1;
+        & > Static { width: auto; height: 1; }
+        & > .sign { color: $primary; }
+        & > .count { color: $muted; min-width: 24; text-align: right; }
+        & > Input, & > Input:focus { 
+            width: 1fr; height: 1 !important; border: none !important; padding: 0 1; background: $panel !important;
+        }
+    }
+    """
+
+    def __init__(self, transcript: ReadingView) -> None:
+        super().__init__()
+        self._input = FindLine(transcript)
         self._count = Static(classes="count")
 
     def compose(self) -> ComposeResult:
@@ -78,28 +111,3 @@ class FindBar(Horizontal):
         else:
             words = "nothing found" if done else "searching …"
         self._count.update(Content(words))
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._transcript.find(event.value)
-
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_read()
-
-    def action_read(self) -> None:
-        """Go to the text, at this hit; with nothing found the search is over."""
-        if self._transcript.finding:
-            self._transcript.focus()
-        else:
-            self.action_leave()
-
-    def action_found(self, step: int) -> None:
-        """Go to the next hit (1), or the one before (−1)."""
-        self._transcript.go_to_hit(step)
-
-    def action_leave(self) -> None:
-        """Back to where the reader was."""
-        self._transcript.close_find(back=True)

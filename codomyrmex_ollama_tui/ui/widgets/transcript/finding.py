@@ -64,6 +64,7 @@ class FindingView(SelectingView):
         self._origin: Place | None = None
         self._origin_followed = False
         self._jumps = False  # to the first hit that is found
+        self._opened: list[tuple[Turn, bool]] = []  # unfolded for a hit; True: what it thought
 
     # ------------------------------------------------------------------ asking
 
@@ -75,6 +76,7 @@ class FindingView(SelectingView):
     def begin_find(self) -> None:
         """The reader is about to type: this is the place to come back to."""
         self._origin, self._origin_followed = self._place(), self._follow
+        self._opened = []
 
     def find(self, text: str) -> None:
         """Look for words, from where the reader was when the search began; "" for none. The first hit is gone to.
@@ -83,6 +85,7 @@ class FindingView(SelectingView):
         """
         if self._origin is None:
             self.begin_find()
+        self._fold_again()
         words = clean(text).split()
         self._wanted = text
         flags = re.IGNORECASE if text == text.lower() else re.NOFLAG
@@ -100,8 +103,14 @@ class FindingView(SelectingView):
             self._follow = True
         self._origin = None
 
+    def _fold_again(self) -> None:
+        opened, self._opened = self._opened, []
+        for turn, thinking in opened:
+            self.show_folded(turn, thinking=thinking)
+
     def _go_back(self) -> None:
         if self._origin is not None and self._column.items:
+            self._fold_again()
             self._follow = self._origin_followed
             self._settle(None if self._follow else self._origin)
 
@@ -200,6 +209,9 @@ class FindingView(SelectingView):
     def show_whole(self, turn: Turn, *, thinking: bool = False) -> None:
         """Hook: unfold a turn, or what it thought."""
 
+    def show_folded(self, turn: Turn, *, thinking: bool = False) -> None:
+        """Hook: fold a turn, or what it thought, again."""
+
     def _go(self, hit: Hit) -> None:
         """Show a hit; the view moves only if it is not in it."""
         artist, column = self._artist, self._column
@@ -211,8 +223,9 @@ class FindingView(SelectingView):
             self._reveal(first, artist)
         index = column.index_of(hit.key)
         if index >= len(column.items) or column.items[index].key != hit.key or turn.folded:
-            thought = turn.thoughts is not None and any(item.key == hit.key for item in turn.thoughts.final)
-            self.show_whole(turn, thinking=thought)
+            thinking = turn.thoughts is not None and any(item.key == hit.key for item in turn.thoughts.final)
+            self._opened.append((turn, thinking))
+            self.show_whole(turn, thinking=thinking)
             index = column.index_of(hit.key)
         if index >= len(column.items) or column.items[index].key != hit.key:
             return

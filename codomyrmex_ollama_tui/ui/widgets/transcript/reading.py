@@ -135,6 +135,14 @@ class ReadingView(FindingView):
             turn.folded = False
             self._refill(turn)
 
+    def show_folded(self, turn: Turn, *, thinking: bool = False) -> None:
+        """Fold a turn, or what it thought, again."""
+        if thinking:
+            self._unfold(turn, False)
+        elif turn.foldable and not turn.folded:
+            turn.folded = True
+            self._refill(turn)
+
     def _unfold(self, turn: Turn, unfolded: bool) -> None:
         turn.unfolded = unfolded
         turn.redraw_ends()

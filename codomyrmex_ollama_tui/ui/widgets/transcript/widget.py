@@ -129,7 +129,7 @@ class Transcript(ReadingView):
         self._column.measure()
         self._links.clear()
         self._held, self._artist, self._follow, self._news = None, None, True, False
-        self._hits, self._hit, self._unsearched, self._origin = [], None, [], None
+        self._hits, self._hit, self._unsearched, self._opened, self._origin = [], None, [], [], None
         self._sleep()
         if self.is_attached and self in self.screen.selections:
             self.screen.clear_selection()
