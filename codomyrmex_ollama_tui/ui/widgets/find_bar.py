@@ -75,9 +75,7 @@ class FindBar(Horizontal):
         & > Static { width: auto; height: 1; }
         & > .sign { color: $primary; }
         & > .count { color: $muted; min-width: 24; text-align: right; }
-        & > Input, & > Input:focus { 
-            width: 1fr; height: 1 !important; border: none !important; padding: 0 1; background: $panel !important;
-        }
+        & > Input { width: 1fr; }
     }
     """
 
