@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.embedded.harness import EngineProcess, give_model, pull_weights, start_engine
+
+
+def pytest_configure() -> None:
+    """Ctrl+c works also where the tests run in the background: there a shell lets its programs ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
