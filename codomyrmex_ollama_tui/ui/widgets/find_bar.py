@@ -75,7 +75,7 @@ class FindBar(Horizontal):
         & > Static { width: auto; height: 1; }
         & > .sign { color: $primary; }
         & > .count { color: $muted; min-width: 24; text-align: right; }
-        & > Input { width: 1fr; }
+        & > Input, & > Input:focus { width: 1fr; height: 1; border: none; background: transparent; }
     }
     """
 
