@@ -17,6 +17,10 @@ TurnStatus = Literal["complete", "stopped", "failed", "unfinished", "interrupted
 """How far a turn is. "unfinished": the server ended it too early; "interrupted": the program that wrote it ended."""
 
 
+NO_ROOM = "no room"
+"""In the place of a server's `done_reason`."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerFacts:
     """The figures of one answer.
@@ -26,7 +30,8 @@ class AnswerFacts:
         eval_rate: tokens per second, eval_count / eval_duration; None where the server gives no duration.
         ttft: seconds from sending to the first byte; None if none came.
         total: seconds from sending to the last byte.
-        done_reason: "stop", "length", …; "" for an answer without a last line.
+        done_reason: "stop", "length", …; "" for an answer without a last line; NO_ROOM for one that was refused
+            because the prompt is longer than the context.
         load_s: seconds the model took to load.
         context_used: tokens of the context in use after the answer: prompt_eval_count + eval_count.
         prompt_tokens: `prompt_eval_count`.
@@ -101,6 +106,7 @@ class Conversation:
         options: Ollama's options for every answer.
         think: what a model that can think is told; None leaves it to `True`.
         draft: what stands in its composer.
+        sent_from: the first turn that is sent, where those above it are left out to make room; "" for all.
     """
 
     id: str
@@ -116,6 +122,7 @@ class Conversation:
     draft: Unsent = NOTHING_UNSENT
     created_at: datetime | None = None
     changed_at: datetime | None = None
+    sent_from: str = ""
 
     def add(self, *turns: Turn) -> None:
         """Takes turns in; they are shown if what they follow is."""

@@ -15,11 +15,11 @@ from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.chat_answer import Keeper, Reading, Restarted, Said, Thought
 from codomyrmex_ollama_tui.services.chat_conversations import Conversations, is_answering
-from codomyrmex_ollama_tui.services.chat_request import Wishes, messages_of, record_of, request_for
+from codomyrmex_ollama_tui.services.chat_request import Wishes, messages_of, record_of, request_for, sent_part
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.client.ollama import OllamaClient
-    from codomyrmex_ollama_tui.domain.chat import ChatRequest, KeepAlive, Think
+    from codomyrmex_ollama_tui.domain.chat import ChatRequest, KeepAlive, Message, Think
     from codomyrmex_ollama_tui.services.history import History
     from codomyrmex_ollama_tui.services.server import ServerService
 
@@ -164,6 +164,22 @@ class ChatService(Conversations):
             raise ValueError("there is no answer here to go on with")
         return self._reply(conversation, question, answer, (), Wishes())
 
+    async def answer_apart(self, model: str, messages: Sequence[Message], options: Mapping[str, object]) -> str:
+        """The text that a model answers outside of any conversation. Raises the tree of OllamaError."""
+        from codomyrmex_ollama_tui.domain.chat import AnswerEnd, ChatRequest  # not before the first frame
+
+        client = await self._server.client()
+        request = ChatRequest(model, tuple(messages), options=options, truncate=False, shift=False)
+        request = replace(request, think=False if await self._thinking(client, request) is not None else None)
+        texts = []
+        with self._server.busy():
+            async with aclosing(client.chat(request)) as items:
+                async for item in items:
+                    self._server.heard()
+                    if not isinstance(item, AnswerEnd):
+                        texts.append(item.text)
+        return "".join(texts)
+
     def is_queued(self, conversation: Conversation) -> bool:
         """Whether its answer waits for others to end, because so many stream already."""
         return conversation.id in self._queued
@@ -189,6 +205,7 @@ class ChatService(Conversations):
         conversation.changed_at = self._now()
         keeper = Keeper(self.history, answer)
         path = conversation.above(answer)[:-1] if fresh else [*conversation.above(answer)[:-1], before]
+        said, path = path, sent_part(conversation, path)
         turn = answer
 
         def restart() -> tuple[Turn, Keeper]:
@@ -206,7 +223,7 @@ class ChatService(Conversations):
         async def prepared(client: OllamaClient) -> ChatRequest:
             request = request_for(conversation, answer.model, path, wishes)
             request = replace(request, think=await self._thinking(client, request))
-            keeper.sent(record_of(request, path))
+            keeper.sent(record_of(request, said, path))
             return request
 
         reading = Reading(self._server, answer, keeper, self._clock, None if fresh else restart)

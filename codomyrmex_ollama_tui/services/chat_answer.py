@@ -8,8 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codomyrmex_ollama_tui.domain.conversations import AnswerFacts, Turn
-from codomyrmex_ollama_tui.domain.errors import OllamaError, StreamUnfinished, casts_doubt
+from codomyrmex_ollama_tui.domain.conversations import NO_ROOM, AnswerFacts, Turn
+from codomyrmex_ollama_tui.domain.errors import ContextTooLong, OllamaError, StreamUnfinished, casts_doubt
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ class Reading:
             self._turn.text += self._held
             turn, self._held = self._turn, ""
             turn.answer = facts_of(end, sent_at, first_at, self._clock())
+            if isinstance(self.error, ContextTooLong):
+                turn.answer = replace(turn.answer, done_reason=NO_ROOM)
             self._stop_thinking()
         if self.error is None and end is None:
             self.error = StreamUnfinished("the answer ended without its last line")

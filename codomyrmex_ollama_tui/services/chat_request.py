@@ -71,13 +71,22 @@ def request_for(conversation: Conversation, model: str, turns: Sequence[Turn], w
     )
 
 
-def record_of(request: ChatRequest, turns: Iterable[Turn]) -> dict[str, object]:
+def sent_part(conversation: Conversation, turns: list[Turn]) -> list[Turn]:
+    """What is left of a path when its oldest turns are left out to make room."""
+    starts = [place for place, turn in enumerate(turns) if turn.id == conversation.sent_from]
+    return turns[starts[0] :] if starts else turns
+
+
+def record_of(request: ChatRequest, said: Iterable[Turn], turns: Sequence[Turn]) -> dict[str, object]:
     """A request without its messages, but with what they can be made from again: `system` and `left_out`.
 
     Messages hold all that was said before; kept with every answer they would grow with the square of a conversation.
+
+    Args:
+        said: the turns above the answer.
+        turns: those of them that were to be sent.
     """
-    listed = list(turns)
-    sent = {turn.id for turn in sent_turns(listed)}
+    sent = {turn.id for turn in sent_turns(turns)}
     first = request.messages[0] if request.messages else None
     record: dict[str, object] = {
         "model": request.model,
@@ -88,6 +97,6 @@ def record_of(request: ChatRequest, turns: Iterable[Turn]) -> dict[str, object]:
         "truncate": request.truncate,
         "shift": request.shift,
         "system": first.content if first is not None and first.role == "system" else "",
-        "left_out": [turn.id for turn in listed if turn.id not in sent],
+        "left_out": [turn.id for turn in said if turn.id not in sent],
     }
     return {name: value for name, value in record.items() if value not in (None, "", [], {})}

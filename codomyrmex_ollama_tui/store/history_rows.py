@@ -20,7 +20,7 @@ from codomyrmex_ollama_tui.domain.conversations import (
     Unsent,
 )
 
-CONVERSATION = "id, title, named, model, system, options, think, pinned, draft, pasted, created, changed"
+CONVERSATION = "id, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed"
 TURN = (
     "id, parent, chosen, role, text, thinking, model, status, words, asked, thought_for, facts, images, tool_calls,"
     " writer"
@@ -71,6 +71,7 @@ def conversation_values(conversation: Conversation, now: datetime) -> tuple[obje
         as_json(conversation.think),
         conversation.pinned,
         *draft_values(draft),
+        conversation.sent_from,
         microseconds(conversation.created_at or now),
         microseconds(conversation.changed_at or now),
     )
@@ -83,7 +84,7 @@ def draft_values(draft: Unsent) -> tuple[object, object]:
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
     """The columns CONVERSATION, without any turn."""
-    id_, title, named, model, system, options, think, pinned, draft, pasted, created, changed = row
+    id_, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed = row
     unsent = NOTHING_UNSENT
     if draft is not None:
         unsent = Unsent(told(draft), json.loads(pasted) if pasted else {})
@@ -99,6 +100,7 @@ def conversation_of(row: tuple[Any, ...]) -> Conversation:
         draft=unsent,
         created_at=moment(created),
         changed_at=moment(changed),
+        sent_from=sent_from,
     )
 
 

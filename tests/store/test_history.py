@@ -359,8 +359,8 @@ def test_a_migration_copies_the_file_first_and_happens_once(tmp_path: Path) -> N
     for thread in threads:
         thread.join()
     assert all(_colours(file) == ["red"] for file in files)
-    with contextlib.closing(sqlite3.connect(tmp_path / "history.db.layout-1")) as copy:
-        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(tmp_path / f"history.db.layout-{len(MIGRATIONS)}")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert copy.execute("SELECT title FROM conversation").fetchall() == [("Why",)]
     for file in files:
         file.close()
@@ -369,6 +369,20 @@ def test_a_migration_copies_the_file_first_and_happens_once(tmp_path: Path) -> N
 def _colours(file: HistoryFile) -> list[str]:
     with file.reading() as connection:
         return [colour for (colour,) in connection.execute("SELECT colour FROM conversation")]
+
+
+def test_every_older_layout_becomes_the_newest(tmp_path: Path) -> None:
+    for version in range(1, len(MIGRATIONS)):
+        folder = tmp_path / str(version)
+        file = HistoryFile(folder / "history.db", migrations=MIGRATIONS[:version])
+        with file.writing() as connection:
+            connection.execute(
+                "INSERT INTO conversation (id, title, model, created, changed) VALUES ('c', 't', 'm', 0, 0)"
+            )
+        file.close()
+        store = store_in(folder)
+        assert [one.title for one in store.summaries()] == ["t"]
+        assert kept(store, talk("d")) == talk("d")
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE image (digest TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE unindexed (key TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    ("ALTER TABLE conversation ADD COLUMN sent_from TEXT NOT NULL DEFAULT ''",),
 )
 """Statements from each layout to the next; the first makes an empty file the first layout."""
 
