@@ -70,6 +70,14 @@ class SelectingView(TranscriptView):
             self.text = text
             self.what = what
 
+    class SaveAsked(Message, namespace="transcript"):
+        """Someone asks for code to be saved; `info` is what stands behind the opening of its fence, raw."""
+
+        def __init__(self, code: str, info: str) -> None:
+            super().__init__()
+            self.code = code
+            self.info = info
+
     def __init__(self, *, max_width: int = 100, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(max_width=max_width, id=id, classes=classes)
         self._held: tuple[int, int] | None = None  # keys of a selection by key: where it began, where it is
@@ -190,6 +198,26 @@ class SelectingView(TranscriptView):
         fence = items[0].block is not None and items[0].block.kind in ("fence", "code")
         text = code_of(items) if fence else "".join(item.block.source for item in items if item.block)
         self.post_message(self.CopyAsked(text, "code" if fence else "block"))
+
+    def _code_in_hand(self) -> list[Item]:
+        """The selected block if it is code, else the last code in view."""
+        if held := self._held_items():
+            return held if held[0].block is not None and held[0].block.kind in ("fence", "code") else []
+        column, top = self._column, self.scroll_offset.y
+        index = min(column.at_row(top + self.size.height - 1), len(column.items) - 1)
+        while index >= 0 and column.tops[index + 1] > top:
+            block = column.items[index].block
+            if block is not None and block.kind in ("fence", "code"):
+                return column.items[slice(*self._group(index))]
+            index -= 1
+        return []
+
+    def action_save_code(self) -> None:
+        """Ask for a code block to be saved: the selected one, else the last in view."""
+        if items := self._code_in_hand():
+            block = items[0].block
+            info = block.fence.info if block is not None and block.fence is not None else ""
+            self.post_message(self.SaveAsked(code_of(items), info))
 
     def action_link(self) -> None:
         """Choose the next link of the selected block."""
