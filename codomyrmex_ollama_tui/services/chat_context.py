@@ -56,6 +56,11 @@ def first_to_keep(conversation: Conversation, answer: Turn) -> Turn | None:
     return next((turn for turn in sent[max(1, half) :] if turn.role == "user"), None)
 
 
+def count_above(conversation: Conversation, first: Turn) -> int:
+    """How many turns would be left out if that one were the first to be sent."""
+    return len(sent_part(conversation, conversation.above(first)[:-1]))
+
+
 def leave_out(chat: ChatService, conversation: Conversation, first: Turn) -> None:
     """From now on nothing above that turn is sent; it stays in the conversation."""
     conversation.sent_from = first.id

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from codomyrmex_ollama_tui.services.chat import Conversation
+from codomyrmex_ollama_tui.store.history import HistoryStore
 from codomyrmex_ollama_tui.ui.screens.chat import ChatScreen
 from codomyrmex_ollama_tui.ui.widgets.composer import Composer
-from tests.ui.stage import Stage
+from tests.support.server import LocalServer, Stream
+from tests.ui.stage import NOW, Stage, furnish, model, stage
 
 MODEL = "smollm2:135m"
 
@@ -51,3 +57,39 @@ async def send(stage: Stage, text: str) -> None:
     composer(stage).insert(text)
     await stage.pilot.press("enter")
     await stage.pilot.pause()
+
+
+SMALL = model(MODEL, 98_000_000)
+WIDE = (120, 40)
+
+
+@asynccontextmanager
+async def kept(server: LocalServer, folder: Path) -> AsyncGenerator[Stage, None]:
+    """The App as it is started again and again with the same data folder."""
+    furnish(server, [SMALL])
+    async with stage(server.url, folder, screen="chat", model=MODEL, size=WIDE, data=folder / "data") as s:
+        await s.ready()
+        yield s
+
+
+def answers(server: LocalServer, *texts: str) -> None:
+    server.route("POST", "/api/chat", [Stream(piece(text), end()) for text in texts])
+
+
+async def say(s: Stage, text: str) -> None:
+    """Sends a prompt and waits for the end of its answer."""
+    await send(s, text)
+    await s.until(lambda: composer(s).ready and chat(s).conversation.turns[-1].status == "complete")
+
+
+def disk(folder: Path) -> HistoryStore:
+    return HistoryStore(folder / "data" / "history.db", now=lambda: NOW, writer="reader")
+
+
+def texts(conversation: Conversation) -> list[str]:
+    return [turn.text for turn in conversation.turns]
+
+
+def side(s: Stage) -> str:
+    """What stands in the list."""
+    return "\n".join(line[:30].rstrip() for line in s.text().splitlines()[1:36])

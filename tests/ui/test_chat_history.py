@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 from textual.widgets import Input
 
 from codomyrmex_ollama_tui.domain.conversation_export import ExportFormat
-from codomyrmex_ollama_tui.services.chat import Conversation
 from codomyrmex_ollama_tui.store.history import HistoryStore
 from tests.support.server import CUT, Gate, LocalServer, Reply, Stream
-from tests.ui.chat_talk import MODEL, chat, composer, end, piece, send
-from tests.ui.stage import NOW, Stage, furnish, model, stage
-
-SMALL = model(MODEL, 98_000_000)
-WIDE = (120, 40)
-
-
-@asynccontextmanager
-async def kept(server: LocalServer, folder: Path) -> AsyncGenerator[Stage, None]:
-    """The App as it is started again and again with the same data folder."""
-    furnish(server, [SMALL])
-    async with stage(server.url, folder, screen="chat", model=MODEL, size=WIDE, data=folder / "data") as s:
-        await s.ready()
-        yield s
-
-
-def answers(server: LocalServer, *texts: str) -> None:
-    server.route("POST", "/api/chat", [Stream(piece(text), end()) for text in texts])
-
-
-async def say(s: Stage, text: str) -> None:
-    """Sends a prompt and waits for the end of its answer."""
-    await send(s, text)
-    await s.until(lambda: composer(s).ready and chat(s).conversation.turns[-1].status == "complete")
-
-
-def disk(folder: Path) -> HistoryStore:
-    return HistoryStore(folder / "data" / "history.db", now=lambda: NOW, writer="reader")
-
-
-def texts(conversation: Conversation) -> list[str]:
-    return [turn.text for turn in conversation.turns]
-
-
-def side(s: Stage) -> str:
-    """What stands in the list."""
-    return "\n".join(line[:30].rstrip() for line in s.text().splitlines()[1:36])
+from tests.ui.chat_talk import MODEL, SMALL, answers, chat, composer, disk, end, kept, piece, say, send, side, texts
+from tests.ui.stage import Stage, furnish, model
 
 
 async def test_p17_conversations_are_there_after_a_restart(tmp_path: Path) -> None:

@@ -111,11 +111,25 @@ class ChatScreen(AnsweringRoom):
 
     def _show_context(self) -> None:
         conversation = self.conversation
-        here = [one.context_length for one in self.running_models if same_model(one.name, conversation.model)]
-        limit = here[0] if here else None
+        limit = self._context_in_force()
         used, about = words.context_used(conversation)
         self.status_line.put("context", context_part(used, limit, about=about))
         self.pane.heading.show(words.title_of(conversation), conversation.model, limit)
+
+    def _context_in_force(self) -> int | None:
+        """Tokens of the context of this conversation's model; None where that is not known."""
+        model = self.conversation.model
+        here = [one.context_length for one in self.running_models if same_model(one.name, model)]
+        chosen = self.conversation.options.get("num_ctx")
+        return here[0] if here else chosen if isinstance(chosen, int) else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last answer ended, or was refused, because the context is full."""
+        from codomyrmex_ollama_tui.services.chat_context import is_full  # once there is an answer
+
+        turns = self.conversation.turns
+        return bool(turns) and turns[-1].answer is not None and is_full(turns[-1], self._context_in_force())
 
     def _show_notice(self) -> None:
         model = self.conversation.model
@@ -128,6 +142,8 @@ class ChatScreen(AnsweringRoom):
             picker_key=self.key_of("chat.model"),
             models_key=shown_key("f5"),
         )
+        if not trouble and self.answers.of(self.conversation) is None and self.conversation.turns and self.is_full:
+            trouble, help = "! the context is full", f"{self.key_of('chat.room')} makes room"
         self.pane.show_notice(trouble, help)
         self.refresh_bindings()
 
@@ -221,6 +237,43 @@ class ChatScreen(AnsweringRoom):
         loaded = [one.name for one in self.running_models]
         return await self.app.push_screen_wait(ModelPicker(self._models, current=current, loaded=loaded))
 
+    @work(group="room", exclusive=True, exit_on_error=False)
+    async def action_make_room(self) -> None:
+        """Ask what is to be done about a full context, and do it; the answer is then asked for again, or goes on."""
+        from codomyrmex_ollama_tui.services import chat_context
+        from codomyrmex_ollama_tui.ui.screens.context_choice import ContextChoice
+
+        chat, conversation = self.services.chat, self.conversation
+        answer = conversation.turns[-1]
+        try:
+            most = (await self.services.models.details(answer.model)).context_length
+        except OllamaError:
+            most = None  # the server will say whether it can be that large
+        larger = chat_context.larger_context(self._context_in_force(), most)
+        first = chat_context.first_to_keep(conversation, answer)
+        count = chat_context.count_above(conversation, first) if first is not None else 0
+        room = await self.app.push_screen_wait(ContextChoice(larger=larger, turns=count))
+        if room is None or conversation is not self.conversation or self.answers.of(conversation) is not None:
+            return
+        if room == "larger":
+            conversation.options["num_ctx"] = larger
+            chat.keep(conversation)
+        elif first is not None and room == "drop":
+            chat_context.leave_out(chat, conversation, first)
+        elif first is not None:
+            tell(self.app, f"{conversation.model} summarises what was said before.", title="Context")
+            try:
+                await chat_context.summarise(chat, conversation, first)
+            except OllamaError as error:
+                tell(self.app, str(error), title="Summary", severity="error")
+                return
+        if conversation is not self.conversation or self.answers.of(conversation) is not None:
+            return
+        if words.is_empty(answer):
+            self.ask_again(answer)
+        else:
+            self.action_go_on()
+
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -236,6 +289,8 @@ class ChatScreen(AnsweringRoom):
                 return bool(turns) and not answering
             case "go_on":
                 return not answering and bool(turns) and words.can_go_on(turns[-1])
+            case "make_room":
+                return not answering and bool(turns) and self.is_full
             case "export":
                 return bool(turns) and self.services.chat.history is not None
             case "import":

@@ -8,6 +8,8 @@ COMMANDS: Roster = (
     Command("chat.stop", "escape", "stop", "Stop", "Stop the answer and keep what has come", show=True),
     Command("chat.pull", "f4", "pull_model", "Pull this model", "Pull the model of this conversation",
             show=True, short="pull it"),
+    Command("chat.room", "f9", "make_room", "Make room", "Say what is to be done about a full context",
+            show=True, short="make room"),
     Command("chat.continue", "c", "go_on", "Continue", "Let the model go on with an answer that has no end",
             show=True, short="continue"),
     Command("chat.new", "ctrl+n", "new_chat", "New chat", "Begin a new conversation with this model",
