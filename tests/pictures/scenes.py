@@ -199,6 +199,32 @@ async def help_scene(folder: Path, size: Size) -> AsyncGenerator[Stage, None]:
             yield seen
 
 
+def opened(*keys: str, until: str, opens: str = "") -> Scene:
+    """A scene of the models screen after some keys, once some words stand on it; `opens` is the key of a dialog."""
+
+    @asynccontextmanager
+    async def scene(folder: Path, size: Size) -> AsyncGenerator[Stage, None]:
+        async with LocalServer() as server:
+            furnish(server, MODELS, [loaded("smollm2:135m", 512_000_000, digest="8f3a61c04b52")])
+            server.route("POST", "/api/show", Reply(json=SHOWN))
+            async with stage(server.url, folder, screen="models", size=size) as seen:
+                await seen.ready()
+                screen = seen.screen
+                for key in keys:
+                    await seen.pilot.press(key)
+                    if key == opens:
+                        await seen.until(lambda: seen.screen is not screen)
+                await seen.until(lambda: until in seen.text())
+                # not `still`: whoever asked for the dialog waits for its answer
+                for box in (*seen.screen.query(Input), *seen.screen.query(TextArea)):
+                    box.cursor_blink = False
+                await seen.pilot.pause()
+                await seen.pilot.pause()
+                yield seen
+
+    return scene
+
+
 async def drawn(scene: Scene, folder: Path, size: Size) -> str:
     """The picture of one scene."""
     async with scene(folder, size) as seen:
@@ -210,5 +236,16 @@ SCENES: dict[str, Scene] = {
     "first-run": first_run_scene,
     "offer": offer_scene,
     "help": help_scene,
+    "models-sort": opened("j", "s", until="newest first"),
+    "models-filter": opened("slash", *"size<5GB -cap:vision quant:q4", "enter", until="6 of 8"),
+    "models-pull": opened("p", *"gem", opens="p", until="gemma3:12b"),
+    "models-details": opened("j", "j", "i", opens="i", until="memory for context"),
+    "models-fields": opened("j", "j", "i", "left", opens="i", until="sliding_window"),
+    "models-running": opened("t", until="in all"),
+    "models-load": opened("j", "j", "o", *"16k", opens="o", until="estimated"),
+    "models-create": opened("j", "j", "e", until="temperature = 1"),
+    "models-compare": opened("space", "j", "equals_sign", until="facts and parameters"),
+    "models-charts": opened("b", until="nomic-bert"),
+    "models-delete": opened("space", "j", "space", "d", until="together"),
 }
 """All scenes by the name that their pictures have."""

@@ -138,7 +138,7 @@ async def test_details_follow_the_cursor(tmp_path: Path) -> None:
             assert "○ not in memory" in seen.text()
             await seen.until(lambda: "Gemma Terms of Use" in seen.text())
             assert "  32,768  ━━━" in seen.text()
-            assert "top_k      64" in seen.text()
+            assert "top_k       64" in seen.text()
             await seen.until(lambda: "32 k" in line_with(seen, "Q4_K_M    815"))
             # the same row again, and another one with the same digest, cost nothing
             await seen.pilot.press("k", "j")

@@ -304,3 +304,17 @@ async def test_a_model_that_somebody_else_deleted_is_told(tmp_path: Path) -> Non
             server.route("GET", "/api/tags", Reply(json={"models": [GEMMA]}))
             await seen.pilot.press("i")
             await seen.until(lambda: "is not on the server any more" in seen.text() and names(seen) == ["gemma3:1b"])
+
+
+async def test_charts_of_all_models(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA, LLAMA])
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("b")
+            await seen.until(lambda: "A llama" in seen.text() and "1.0 B" in seen.text())
+            assert "2.1 GB  2 models" in seen.text()
+            await seen.pilot.resize_terminal(120, 40)
+            await seen.until(lambda: max(map(len, seen.text().splitlines())) == 120)
+            await seen.pilot.press("escape")
+            await seen.until(lambda: isinstance(seen.screen, ModelsScreen))

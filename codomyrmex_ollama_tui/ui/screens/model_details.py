@@ -26,7 +26,7 @@ from codomyrmex_ollama_tui.ui.widgets.status_line import processor
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.models import ModelInfo, ModelSummary, RunningModel
 
-LABEL = 11
+LABEL = 12
 BAR = 11
 """Cells of the bars of memory."""
 
@@ -57,7 +57,8 @@ def details_of(
         lines += [_parameter(line) for line in sorted(parameters)[:8]]
     if licence := licence_name(info):
         lines += [Content(), Content.styled("licence", "$muted"), Content(licence)]
-    lines += [Content(), Content.styled("i: template, system, licence, all fields", "$muted")]
+    if bars == BAR:
+        lines += [Content(), Content.styled("i: template, system, licence, all fields", "$muted")]
     return Content("\n").join(lines)
 
 

@@ -130,7 +130,7 @@ class CompareScreen(ModalScreen[None]):
         all_rows = [*rows, *rows_of(self._left, self._right, self._at)]
         count = sum(first != second for _, first, second in all_rows[1:])
         lines = list(table_of(all_rows, width))
-        lines[0] = lines[0].stylize("bold $foreground")
+        lines[0] = Content.assemble("  ", lines[0][2:].stylize("bold $foreground"))
         for name, first, second in (
             ("system prompt", info.system, other_info.system),
             ("template", info.template, other_info.template),

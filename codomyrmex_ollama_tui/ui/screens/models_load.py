@@ -63,7 +63,7 @@ class LoadBox(ModalScreen[Loading]):
             yield Static(words, classes="words")
             yield Input(id="context", placeholder="the server decides")
             yield Static("How long it stays after the last question", classes="words")
-            yield Input(id="keep", placeholder="the server decides (5m); or 1h30m, 300 (seconds), forever")
+            yield Input(id="keep", placeholder="the server decides; or 10m, 1h30m, forever")
             yield Static(id="memory")
             yield Static(classes="problem")
 

@@ -28,6 +28,7 @@ class MakingRoom(ManagingRoom):
         Command(
             "models.compare", "equals_sign", "compare", "Compare two", "Two marked ones, or the marked one and this"
         ),
+        Command("models.charts", "b", "charts", "Charts", "Disk by family, and size against parameters"),
     )
     BINDINGS = bindings(ROSTER)
 
@@ -77,6 +78,12 @@ class MakingRoom(ManagingRoom):
         if first is not None and second is not None:
             self.app.push_screen(CompareScreen((pair[0], first), (pair[1], second), now=self.now()))
 
+    def action_charts(self) -> None:
+        """All models at a glance."""
+        from codomyrmex_ollama_tui.ui.screens.models_charts import ChartsScreen  # brings plotext: seldom needed
+
+        self.app.push_screen(ChartsScreen(self.models or ()))
+
     def _pair(self) -> list[ModelSummary]:
         marked = [model for model in self.models or () if model.name in self.marked]
         chosen = self.chosen
@@ -86,6 +93,8 @@ class MakingRoom(ManagingRoom):
 
     def check_managing(self, action: str) -> bool:
         """Whether an action about models can be done now."""
+        if action == "charts":
+            return bool(self.models)
         if action in ("create", "compare"):
             return self.is_mounted and self.chosen is not None
         return super().check_managing(action)
