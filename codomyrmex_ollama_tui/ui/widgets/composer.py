@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
 from textual.content import Content
 from textual.document._document import EditResult, Location
@@ -19,6 +19,9 @@ from textual.widgets import TextArea
 
 from codomyrmex_ollama_tui.domain.text import clean, one_line
 from codomyrmex_ollama_tui.ui.commands import Command, HasKeymap, bindings
+
+if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.ui.widgets.slash_menu import Slash, SlashCommand
 
 LONG_PASTE: Final = 50_000
 """Characters from which a paste is kept apart: laying out a megabyte again at every key would hold the keyboard."""
@@ -140,6 +143,8 @@ class Composer(TextArea):
         self._past: list[Draft] = []
         self._browsed: list[Draft] = []
         self._place = 0
+        self._slash: Slash | None = None
+        self._commands: Callable[[], Sequence[SlashCommand]] | None = None
         self.show_model(model, colour)
 
     def show_model(self, model: str, colour: int | None) -> None:
@@ -226,6 +231,10 @@ class Composer(TextArea):
         A binding runs only when its key has come back up to the App; letters typed right behind enter would by then
         be in the text that is sent. Some terminals name shift+enter "shift+\\r", which no binding can.
         """
+        if self._slash is not None and self._slash.handle(event.key):
+            event.prevent_default()
+            event.stop()
+            return
         key = event.key.replace("\r", "enter")
         if key == "enter":
             event.prevent_default()  # for a text area it is a letter
@@ -253,6 +262,11 @@ class Composer(TextArea):
         draft = self.draft
         if not draft.prompt.strip():
             return
+        if self._commands is not None and draft.text.startswith("/"):
+            if self._watching().send():
+                return
+            if draft.text.startswith("//"):  # the first one says that the second is text
+                draft = Draft(draft.text[1:], draft.pasted)
         if not self.ready:
             self.post_message(self.Held(self))
             return
@@ -267,6 +281,24 @@ class Composer(TextArea):
     def action_reach(self, to: Reach) -> None:
         """Says that the conversation is to be scrolled."""
         self.post_message(self.Reached(self, to))
+
+    # ------------------------------------------------------------ commands
+
+    def offer(self, commands: Callable[[], Sequence[SlashCommand]]) -> None:
+        """From now on a text that begins with a slash is one of these commands; `//` begins a prompt with a slash."""
+        self._commands = commands
+
+    def _watching(self) -> Slash:
+        from codomyrmex_ollama_tui.ui.widgets.slash_menu import Slash  # not before the first slash
+
+        if self._slash is None:
+            self._slash = Slash(self, self._commands or (lambda: ()))
+        return self._slash
+
+    @on(TextArea.Changed)
+    def _look_for_a_command(self) -> None:
+        if self._slash is not None or (self._commands is not None and self.text.startswith("/")):
+            self._watching().typed()
 
     # ------------------------------------------------------------ prompts sent before
 
