@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -131,3 +133,42 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) 
     store = store_in(tmp_path / "data")
     with pytest.raises(HistoryFailed, match=r"history\.db"):
         store.save(talk())
+
+
+NO_ROOM = """
+import resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from codomyrmex_ollama_tui.domain.conversations import Conversation, Turn
+from codomyrmex_ollama_tui.store.history import HistoryFailed, HistoryStore
+
+now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+store = HistoryStore(Path(sys.argv[1]), now=lambda: now, writer="w")
+conversation = Conversation("c", "Why", "m", created_at=now, changed_at=now)
+conversation.add(Turn("q", "user", "why?"), Turn("a", "assistant", status="streaming", parent="q"))
+store.add(conversation, list(conversation.tree.values()))
+limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
+kept = 0
+while True:
+    try:
+        store.append("a", "x" * 1000, "")
+    except HistoryFailed as error:
+        print(error)
+        break
+    kept += 1
+store.close()
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+assert store.load("c").turns[1].text == "x" * 1000 * kept, "what was committed is there"
+store.append("a", "y", "")
+assert store.load("c").turns[1].text.endswith("xy"), "it goes on when there is room again"
+"""
+
+
+@POSIX
+def test_without_room_on_the_disk_nothing_is_lost_and_it_goes_on_when_there_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, str(tmp_path / "history.db")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "history.db" in done.stdout
