@@ -18,6 +18,7 @@ from codomyrmex_ollama_tui.services.chat_conversations import Conversations, is_
 from codomyrmex_ollama_tui.services.chat_request import Wishes, messages_of, record_of, request_for, sent_part
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.client.address import Address
     from codomyrmex_ollama_tui.client.ollama import OllamaClient
     from codomyrmex_ollama_tui.domain.chat import ChatRequest, KeepAlive, Message, Think
     from codomyrmex_ollama_tui.services.history import History
@@ -92,6 +93,7 @@ class ChatService(Conversations):
         self._slots = asyncio.Semaphore(at_once)
         self._queued: set[str] = set()
         self._can: dict[str, frozenset[str]] = {}
+        self._can_at: Address | None = None
 
     # ------------------------------------------------------------ asking
 
@@ -179,6 +181,10 @@ class ChatService(Conversations):
                     if not isinstance(item, AnswerEnd):
                         texts.append(item.text)
         return "".join(texts)
+
+    def capabilities_known(self, model: str) -> frozenset[str] | None:
+        """What a model was found to be able to do when it was last asked; None where that is not known."""
+        return self._can.get(model)
 
     def is_queued(self, conversation: Conversation) -> bool:
         """Whether its answer waits for others to end, because so many stream already."""
@@ -280,8 +286,9 @@ class ChatService(Conversations):
 
     async def _capabilities(self, client: OllamaClient, model: str) -> frozenset[str] | None:
         """What a model can do; None where the server does not say. Asked once for each model."""
-        name = f"{client.address.label} {model}"
-        if name not in self._can:
+        if client.address != self._can_at:  # another server may have another model of that name
+            self._can, self._can_at = {}, client.address
+        if model not in self._can:
             try:
                 async with asyncio.timeout(CAPABILITIES_WITHIN):
                     info = await client.show(model)
@@ -289,8 +296,8 @@ class ChatService(Conversations):
                 return None
             if info.capabilities is None:
                 return None
-            self._can[name] = frozenset(info.capabilities)
-        return self._can[name]
+            self._can[model] = frozenset(info.capabilities)
+        return self._can[model]
 
     def _question(self, text: str, parent: str | None, images: Sequence[str]) -> Turn:
         return Turn(self._new_id("turn"), "user", text, asked_at=self._now(), parent=parent, images=tuple(images))

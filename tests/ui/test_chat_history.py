@@ -316,18 +316,6 @@ async def test_a_broken_history_is_set_aside_and_told(tmp_path: Path) -> None:
         assert [one.title for one in disk(tmp_path).summaries()] == ["why"]
 
 
-async def test_p15_a_model_that_can_think_is_told_to(tmp_path: Path) -> None:
-    async with LocalServer() as server:
-        server.route("POST", "/api/show", Reply(json={"details": {}, "capabilities": ["completion", "thinking"]}))
-        server.route("POST", "/api/chat", Stream(piece(thinking="Let me see."), piece("So."), end()))
-        async with kept(server, tmp_path) as s:
-            await say(s, "why")
-            assert server.asked("/api/chat")[0].json["think"] is True
-        (summary,) = disk(tmp_path).summaries()
-        answer = disk(tmp_path).load(summary.id).turns[-1]
-        assert (answer.text, answer.thinking) == ("So.", "Let me see.")
-
-
 async def test_an_answer_that_breaks_off_elsewhere_is_told_and_its_prompt_kept(tmp_path: Path) -> None:
     async with LocalServer() as server:
         hold = Gate()

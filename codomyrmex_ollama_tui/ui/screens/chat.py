@@ -26,6 +26,7 @@ from codomyrmex_ollama_tui.ui.widgets.context_meter import context_part
 from codomyrmex_ollama_tui.ui.widgets.conversation_pane import ConversationPane
 
 if TYPE_CHECKING:
+    from codomyrmex_ollama_tui.domain.chat import Think
     from codomyrmex_ollama_tui.domain.models import ModelSummary, RunningModel
     from codomyrmex_ollama_tui.services.build import Services
     from codomyrmex_ollama_tui.services.pulls import PullState
@@ -237,6 +238,24 @@ class ChatScreen(AnsweringRoom):
         loaded = [one.name for one in self.running_models]
         return await self.app.push_screen_wait(ModelPicker(self._models, current=current, loaded=loaded))
 
+    @work(group="system", exclusive=True, exit_on_error=False)
+    async def action_system_prompt(self) -> None:
+        """Write what is sent before every question of this conversation."""
+        from codomyrmex_ollama_tui.ui.screens.system_prompt import SystemPrompt  # seldom needed
+
+        conversation = self.conversation
+        text = await self.app.push_screen_wait(SystemPrompt(conversation.system))
+        if text is not None:
+            conversation.system = text
+            self.services.chat.keep(conversation)
+
+    def action_think(self, think: Think) -> None:
+        """Whether, or how much, the model of this conversation is asked to think before it answers."""
+        self.conversation.think = think
+        self.services.chat.keep(self.conversation)
+        said = {True: "It is asked to think.", False: "It is asked not to think."}
+        tell(self.app, said[think] if isinstance(think, bool) else f"It is asked to think: {think}.", timeout=4)
+
     @work(group="room", exclusive=True, exit_on_error=False)
     async def action_make_room(self) -> None:
         """Ask what is to be done about a full context, and do it; the answer is then asked for again, or goes on."""
@@ -289,6 +308,9 @@ class ChatScreen(AnsweringRoom):
                 return bool(turns) and not answering
             case "go_on":
                 return not answering and bool(turns) and words.can_go_on(turns[-1])
+            case "think":
+                can = self.services.chat.capabilities_known(self.conversation.model)
+                return can is None or "thinking" in can
             case "make_room":
                 return not answering and bool(turns) and self.is_full
             case "export":

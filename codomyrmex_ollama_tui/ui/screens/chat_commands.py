@@ -28,6 +28,11 @@ COMMANDS: Roster = (
     Command("chat.edit", "e", "edit", "Edit the question", "Ask in other words; the old ones stay beside them"),
     Command("chat.earlier", "less_than_sign", "sibling(-1)", "Version before", "Show the version before this one"),
     Command("chat.later", "greater_than_sign", "sibling(1)", "Version after", "Show the version after this one"),
+    Command("chat.system", "", "system_prompt", "System prompt", "What is sent before every question of this chat"),
+    *(
+        Command(f"chat.think-{name}", "", f"think({value!r})", f"Think: {name}", "For a model that can, in this chat")
+        for name, value in (("yes", True), ("no", False), ("low", "low"), ("medium", "medium"), ("high", "high"))
+    ),
     Command("chat.find", "", "find", "Search conversations", "Find words in titles, questions and answers"),
     Command("chat.export", "", "export('markdown')", "Export as Markdown", "Save what is shown of the conversation"),
     Command("chat.export-json", "", "export('json')", "Export as JSON", "Save the conversation with all its versions"),
