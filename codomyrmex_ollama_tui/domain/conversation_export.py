@@ -106,6 +106,8 @@ def imported(text: str) -> list[Conversation]:
         values = _lines(text, error)
     else:
         values = whole if isinstance(whole, list) else [whole]
+    if not values:
+        raise NotImportable("there is no conversation in it")
     return [_conversation(value, f"conversation {number}") for number, value in enumerate(values, 1)]
 
 

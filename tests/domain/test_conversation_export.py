@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codomyrmex_ollama_tui.domain.chat import ToolCall
@@ -73,6 +73,7 @@ VALUES: dict[str, Any] = json.loads(exported([talk()], "json"))
 
 @settings(max_examples=50)
 @given(st.text(max_size=40) | st.text('[]{}":,1e\n', max_size=30))
+@example("[]")
 def test_any_other_text_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(NotImportable):
         imported(text)

@@ -268,9 +268,7 @@ async def test_without_ollama_the_embedded_engine_is_started(
         status = manager.get_server_status()
         assert (status["kind"], status["started_here"]) == ("embedded", True)
         assert status["engine"].startswith("embedded")
-        [engine] = [
-            child for child in psutil.Process().children() if "codomyrmex_ollama_tui.embedded" in child.cmdline()
-        ]
+        [engine] = [child for child in psutil.Process().children() if str(tmp_path / "models") in child.cmdline()]
     assert gone(engine)
 
 
