@@ -27,9 +27,10 @@ help:
 run: .venv/.installed-run
 	@$(PYTHON) -m codomyrmex_ollama_tui $(ARGS)
 
-# Models that tests fetch stay in .cache, so that only the first run downloads them.
+# Models that tests fetch stay in .cache, so that only the first run downloads them. Files of tests run side by side, a
+# process for each core; ARGS="-n 0" runs them in one.
 test: .venv/.installed-dev
-	@COTUI_REAL_OLLAMA= COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest $(ARGS)
+	@COTUI_REAL_OLLAMA= COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Pulls nothing; makes and deletes only names that begin with cotui-test-.
 test-real: .venv/.installed-dev

