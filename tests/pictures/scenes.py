@@ -237,7 +237,7 @@ SCENES: dict[str, Scene] = {
     "offer": offer_scene,
     "help": help_scene,
     "models-sort": opened("j", "s", until="newest first"),
-    "models-filter": opened("slash", *"size<5GB -cap:vision quant:q4", "enter", until="6 of 8"),
+    "models-filter": opened("slash", *"size<5GB -cap:vision quant:q4", "enter", until="7 of 8"),
     "models-pull": opened("p", *"gem", opens="p", until="gemma3:12b"),
     "models-details": opened("j", "j", "i", opens="i", until="memory for context"),
     "models-fields": opened("j", "j", "i", "left", opens="i", until="sliding_window"),

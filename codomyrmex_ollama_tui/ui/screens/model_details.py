@@ -110,7 +110,9 @@ def memory_lines(info: ModelInfo, size: int, running: RunningModel | None, width
     if running is not None and running.context_length:
         context = (formats.count(running.context_length).rjust(8), "$success")
         drawn = bar(running.size / largest, width, "$success")
-        lines.append(Content.assemble(context, "  ", drawn, f" = {formats.size(running.size)} now"))
+        lines.append(
+            Content.assemble(context, "  ", drawn, f" = {formats.size(running.size)}{' now' if width > BAR else ''}")
+        )
     return lines
 
 
@@ -174,7 +176,7 @@ class DetailsScreen(ModalScreen[None]):
             "template": lambda: info.template,
             "licence": lambda: info.license,
             "modelfile": lambda: info.modelfile,
-            "all fields": lambda: tree_of(info),
+            "fields": lambda: tree_of(info),
         }
         self._at = 0
         self._letters = ""
@@ -214,7 +216,7 @@ class DetailsScreen(ModalScreen[None]):
         text = clean(self._texts[self.section]())
         if not text.strip():
             return Content.styled(f"This model has no {self.section} of its own.", "$muted")
-        return found_in(text, self._letters, tree=self.section == "all fields")
+        return found_in(text, self._letters, tree=self.section == "fields")
 
     def action_section(self, step: int) -> None:
         """Another section, from its beginning."""

@@ -36,7 +36,9 @@ class SortMenu(ModalScreen[Order]):
         & OptionList { background: transparent; border: none; padding: 0; height: auto; }
         & OptionList:focus { border: none; background: transparent; }
         & OptionList > .option-list--option { padding: 0 1; }
-        & OptionList > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
+        & OptionList:focus > .option-list--option-highlighted {
+            background: $panel; color: $foreground; text-style: none;
+        }
     }
     """
 
