@@ -177,7 +177,14 @@ class ListedRoom(Room):
     @on(TextArea.Changed)
     def _typed(self, event: TextArea.Changed) -> None:
         if event.text_area is self.composer and self._draft_timer is None:
-            self._draft_timer = self.set_timer(DRAFT_KEPT_AFTER, self.keep_draft)
+            self._draft_timer = self.set_timer(DRAFT_KEPT_AFTER, self._rested)
+
+    def _rested(self) -> None:
+        """No key has come for a while."""
+        had = self.conversation.draft.text
+        self.keep_draft()
+        if not self.conversation.turns and not had:  # the list names it by its draft now
+            self.show_list()
 
     def keep_draft(self) -> None:
         """Keeps what stands in the composer with the conversation that is open."""
