@@ -1,7 +1,10 @@
 """`python -m codomyrmex_ollama_tui.embedded`: the engine as a program.
 
 When it listens it writes one JSON line on stdout: {"address": URL, "pid": N, "shared": false}. If another engine
-serves the same folder already (and any port would do), it writes that one's line with "shared": true and ends with 0.
+serves the same folder already (and any port would do), it writes that one's line with "shared": true and ends with 0;
+with --stdin-lifetime it stays until its standard input closes and holds that one open (or ends when that one does).
+With --stdin-lifetime an engine writes {"held": true} when others begin to share it and {"held": false} when the last
+of them has gone; held, it goes on when its standard input closes, until nobody holds it.
 If it cannot run it writes {"error": SENTENCE, "reason": "no-wheel" | "libgomp" | "processor" | "port" | "other"} and
 ends with 3.
 """
@@ -16,7 +19,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +27,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.embedded.fitness import Problem, probe, quick_look
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.embedded.sharing import FolderLock
+    from codomyrmex_ollama_tui.embedded.sharing import FolderLock, Neighbour
 
 DEFAULT_PORT = 11435
 _APP_NAME = "codomyrmex-ollama-tui"
@@ -50,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         lock = FolderLock(folder)
         if not lock.take():
-            neighbour = lock.neighbour()
+            neighbour = lock.neighbour(hold=arguments.port == 0 and arguments.stdin_lifetime)
             if neighbour is not None:
                 if arguments.port == 0:
-                    return _say({"address": neighbour.address, "pid": neighbour.pid, "shared": True})
+                    return _share(neighbour)
                 words = f"an embedded engine at {neighbour.address} (process {neighbour.pid}) serves {folder} already"
                 return _cannot(Problem("other", words))
             if not lock.held:
@@ -64,6 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _serve(arguments, folder, lock)
     finally:
         lock.release()
+
+
+def _share(neighbour: Neighbour) -> int:
+    """Name an engine of another program and keep it held as long as we are wanted."""
+    _say({"address": neighbour.address, "pid": neighbour.pid, "shared": True})
+    if neighbour.hold is not None:
+        _at_end_of_stdin(neighbour.hold.let_go)
+        with suppress(KeyboardInterrupt):
+            neighbour.hold.wait()
+    return 0
 
 
 def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int:
@@ -97,8 +110,15 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
             lock.announce(address)
             _say({"address": address, "pid": os.getpid(), "shared": False})
             if arguments.stdin_lifetime:
-                loop = asyncio.get_running_loop()
-                threading.Thread(target=_wait_for_end_of_stdin, args=(loop, self), daemon=True).start()
+                loop, holders = asyncio.get_running_loop(), app.holders
+
+                def let_go() -> None:
+                    holders.on_shared = lambda held: None  # nobody listens any more
+                    holders.let_go()
+
+                holders.on_shared = _say_held
+                holders.on_abandoned = lambda: setattr(self, "should_exit", True)
+                _at_end_of_stdin(lambda: loop.call_soon_threadsafe(let_go))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await app.stop()  # or it would wait for answers that are still being given
@@ -120,12 +140,23 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
     return 0 if server.started else 1
 
 
-def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, server: object) -> None:
+def _at_end_of_stdin(call: Callable[[], object]) -> None:
+    """Call it, from another thread, when standard input closes."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while os.read(0, 65536):
+                pass
+        with suppress(RuntimeError):  # the loop has stopped already
+            call()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _say_held(held: bool) -> None:
+    # unbuffered: nothing may be left to be written when the one who listened has gone
     with suppress(OSError):
-        while os.read(0, 65536):
-            pass
-    with suppress(RuntimeError):  # it has stopped already
-        loop.call_soon_threadsafe(setattr, server, "should_exit", True)
+        os.write(1, json.dumps({"held": held}).encode() + b"\n")
 
 
 def _listen(port: int) -> socket.socket:
@@ -164,7 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 takes any free one (default %(default)s)")
     parser.add_argument("--models", metavar="DIR", help="where models are kept (default: where the app keeps them)")
-    parser.add_argument("--stdin-lifetime", action="store_true", help="stop when standard input closes")
+    parser.add_argument(
+        "--stdin-lifetime", action="store_true", help="stop when standard input closes and nobody shares it"
+    )
     parser.add_argument("--loaded-at-once", type=int, default=1, metavar="N", help="models in memory (default 1)")
     parser.add_argument("--check", action="store_true", help="only say whether this machine can run models")
     parser.add_argument("--catalogue", metavar="FILE", help=argparse.SUPPRESS)

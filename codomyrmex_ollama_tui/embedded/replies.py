@@ -89,7 +89,7 @@ class LinesResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = asyncio.ensure_future(self._answer(send))
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -108,7 +108,7 @@ class LinesResponse(Response):
                     kept.append(line)
                     continue
                 if not begun:
-                    await _begin(send, 200, b"application/x-ndjson")
+                    await begin_lines(send)
                     begun = True
                 await send({"type": "http.response.body", "body": dump(line) + b"\n", "more_body": True})
             if begun:
@@ -137,9 +137,15 @@ async def _send_error(send: Send, refusal: Refusal, *, begun: bool) -> None:
         await _send_whole(send, refusal.status, error)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def begin_lines(send: Send) -> None:
+    """Send the head of an answer that comes in lines."""
+    await _begin(send, 200, b"application/x-ndjson")
 
 
 async def _begin(send: Send, status: int, content_type: bytes, length: int | None = None) -> None:

@@ -20,10 +20,12 @@ from codomyrmex_ollama_tui.embedded.answers import Answers, Kind, join_answer
 from codomyrmex_ollama_tui.embedded.blobs import blob_path, receive_blob
 from codomyrmex_ollama_tui.embedded.embeddings import Embeddings
 from codomyrmex_ollama_tui.embedded.guard import Guard
+from codomyrmex_ollama_tui.embedded.holders import Holders
 from codomyrmex_ollama_tui.embedded.models import Models
 from codomyrmex_ollama_tui.embedded.pool import Pool
 from codomyrmex_ollama_tui.embedded.pull import Pulls
 from codomyrmex_ollama_tui.embedded.replies import Json, LinesResponse, Refusal, error_reply, internal_error, json_reply
+from codomyrmex_ollama_tui.embedded.sharing import HOLD_PATH
 from codomyrmex_ollama_tui.embedded.store import ModelStore
 
 if TYPE_CHECKING:
@@ -55,10 +57,12 @@ class Application:
 
     Attributes:
         stop: ends models and downloads; open answers end with an error line. Its lifespan does that, too.
+        holders: who keeps it open.
     """
 
     asgi: ASGIApp
     stop: Callable[[], Awaitable[None]]
+    holders: Holders
 
 
 def build_app(
@@ -77,6 +81,7 @@ def build_app(
     pool = Pool(store, limit=loaded_at_once)
     models, answers, embeddings = Models(store, pool), Answers(store, pool), Embeddings(store, pool)
     pulls = Pulls(store, catalogue, environment)
+    holders = Holders()
 
     def answering(kind: Kind, struct: gotypes.Struct) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -126,6 +131,9 @@ def build_app(
         new = await receive_blob(store, request.path_params["digest"], request.stream())
         return Response(status_code=201 if new else 200)
 
+    async def hold(request: Request) -> Response:
+        return holders.endpoint(request)
+
     async def tags(request: Request) -> Response:
         return json_reply(models.tags())
 
@@ -154,6 +162,7 @@ def build_app(
         _route("POST", "/api/experimental/web_fetch", _refusing(403, f"{_CLOUD_OFF}: web fetch is unavailable")),
         _route("HEAD", "/api/blobs/{digest}", blob_there),
         _route("POST", "/api/blobs/{digest}", upload),
+        _route("POST", HOLD_PATH, hold),
         *(
             _route(method, path, _refusing(501, f"the embedded engine does not support {what}"))
             for method, path, what in _NOT_SUPPORTED
@@ -169,6 +178,7 @@ def build_app(
         return PlainTextResponse("404 page not found", 404)
 
     async def stop() -> None:
+        holders.close()
         await pulls.aclose()
         await pool.aclose()
 
@@ -183,7 +193,7 @@ def build_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return Application(Guard(app), stop)
+    return Application(Guard(app), stop, holders)
 
 
 async def _body(request: Request, struct: gotypes.Struct) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from codomyrmex_ollama_tui.domain.text import one_line
 
 LOG_LIMIT = 1_000_000
 """Bytes after which a log begins anew."""
+GRACE, HURRIED_GRACE = 5.0, 0.5
+"""Seconds that a process has to end, or to say that others hold it, before it is asked more harshly."""
 
 
 class Child:
@@ -24,6 +27,14 @@ class Child:
     With `talks`, its standard input stays open until it is stopped (a process can take that as its lifetime) and the
     first line of its standard output is handed over; else both its outputs go to the log and it has no input.
     `folder` is its working directory.
+
+    One that talks may say later that other programs hold it open, with a line {"held": true}, and {"held": false} when
+    they do no longer. While it is held, stopping it means to let go of it: it ends when the others let go, too.
+
+    Attributes:
+        ended: set when it has gone.
+        on_end: called then.
+        held: whether other programs hold it open.
     """
 
     def __init__(
@@ -42,6 +53,8 @@ class Child:
         """
         self.ended = asyncio.Event()
         self.on_end: Callable[[], None] | None = None
+        self.held = False
+        self._ours_no_more = asyncio.Event()  # set while it has ended or is held by others
         self._loop = asyncio.get_running_loop()
         self._log = log
         self._line: asyncio.Future[str] = self._loop.create_future()
@@ -60,7 +73,9 @@ class Child:
                 stderr=output,
                 # A group of its own, so that ctrl+c in the terminal does not reach it.
                 start_new_session=sys.platform != "win32",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                # Nor may a console window that is closed end it.
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+                | getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         finally:
             os.close(output)
@@ -90,29 +105,31 @@ class Child:
         lines = [line for line in text.splitlines() if line.strip()]
         return one_line(lines[-1]) if lines else ""
 
-    async def stop(self, *, grace: float = 5.0) -> None:
-        """Asks it to end, first kindly, then not; returns when it has gone. Cancelled on the way: ends it at once."""
+    async def stop(self, *, hurry: bool = False) -> None:
+        """Asks it to end, first kindly, then not; returns when it has gone, or when it is left to those who hold it.
+
+        Cancelled on the way: ends it at once, unless it is held.
+        """
+        grace = HURRIED_GRACE if hurry else GRACE
         try:
             if self._talks:
                 self._close_input()
-                if await self._gone_within(grace):
+                if await self._within(grace, self._ours_no_more):
                     return
             self._signal(force=False)
-            if not await self._gone_within(grace):
+            if not await self._within(grace, self.ended):
                 self._signal(force=True)
                 await self.ended.wait()
-        except asyncio.CancelledError:
-            self._signal(force=True)
-            raise
         finally:
-            # Whatever it had started in its group and left behind goes with it.
-            self._signal(force=True)
+            # Also when this is cancelled. Whatever it had started in its group and left behind goes with it.
+            if self.ended.is_set() or not self.held:
+                self._signal(force=True)
 
-    async def _gone_within(self, seconds: float) -> bool:
+    async def _within(self, seconds: float, event: asyncio.Event) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.ended.wait()
-        return self.ended.is_set()
+                await event.wait()
+        return event.is_set()
 
     def _close_input(self) -> None:
         if self._process.stdin is not None:
@@ -139,12 +156,11 @@ class Child:
     def _read(self) -> None:
         if self._process.stdout is None:
             return
-        first = True
+        hear = self._hear
         with self._process.stdout as output:
             for line in output:  # to the end, so that the process never blocks on a full pipe
-                if first:
-                    self._tell(self._hear, line.decode("utf-8", "replace").strip())
-                    first = False
+                self._tell(hear, line.decode("utf-8", "replace").strip())
+                hear = self._hear_later
 
     def _wait(self) -> None:
         self._process.wait()
@@ -161,8 +177,21 @@ class Child:
         if not self._line.done():
             self._line.set_result(line)
 
+    def _hear_later(self, line: str) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(said, dict) and isinstance(said.get("held"), bool):
+            self.held = said["held"]
+            if self.held:
+                self._ours_no_more.set()
+            elif not self.ended.is_set():
+                self._ours_no_more.clear()
+
     def _end(self) -> None:
         self._hear("")
         self.ended.set()
+        self._ours_no_more.set()
         if self.on_end is not None:
             self.on_end()

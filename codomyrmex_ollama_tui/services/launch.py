@@ -76,7 +76,9 @@ class Launcher:
         return Child([binary, "serve"], environment, self._log("ollama-serve.log"), talks=False)
 
     def start_engine(self) -> Child:
-        """The embedded engine on a free port; it ends when its standard input closes, so also when we are killed.
+        """The embedded engine on a free port, or what holds the one open that serves the models folder already.
+
+        It lets go when its standard input closes, so also when we are killed.
 
         Raises:
             OSError: it cannot be started.
@@ -100,7 +102,10 @@ class Launcher:
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """What the engine says of itself in its first line: where it listens, or why it cannot run (`words`)."""
+    """What the engine says of itself in its first line: where it listens, or why it cannot run (`words`).
+
+    `shared`: it is one of another program that listens there, held open by the process that has told us.
+    """
 
     address: Address | None
     shared: bool = False

@@ -61,6 +61,7 @@ class ServerService:
         self._pipe = Pipe(address, client_settings or ClientSettings(), access, clock=clock)
         self._child: Child | None = None
         self._launched: Kind = "none"
+        self._shares = False  # the child is not a server: it holds one of another program open
         self._starts = 0
         self._why = ""  # why the last start came to nothing
         self._was_ready = False
@@ -168,7 +169,7 @@ class ServerService:
         self._wake.set()
 
     async def aclose(self) -> None:
-        """Ends the watch and stops the server if, and only if, it was started here."""
+        """Ends the watch and stops the server if, and only if, it was started here and no other program shares it."""
         self._closed = True
         self._listeners.clear()
         try:
@@ -232,6 +233,8 @@ class ServerService:
         if not check.well:
             return check
         if self._child is not None and self._child.ended.is_set():
+            if self._launched == "embedded":  # what still answers there is about to end
+                return Check(False, "the embedded engine ended", nobody=True)
             # Ours has ended, yet somebody answers there: a server that was quicker.
             self._child, self._launched = None, "none"
         self._was_ready, self._why = True, ""
@@ -328,19 +331,19 @@ class ServerService:
         report = read_engine_report(line, child.last_words())
         if report.address is None:
             return Check(False, report.words)
-        if report.shared:  # one that runs already, of another program; ours has told us and ends
-            await self._stop_child()
-        else:
-            child.on_end = self.doubt
+        # Shared: the engine of another program, which our process holds open until it is stopped.
+        self._shares = report.shared
+        child.on_end = self.doubt
         self._launched = "embedded"
         await self._pipe.connect(report.address)
         return await self._check()
 
     async def _stop_child(self, *, hurry: bool = False) -> None:
         child, self._child = self._child, None
+        self._shares = False
         if child is not None:
             child.on_end = None
-            await child.stop(grace=0.0 if hurry else 5.0)
+            await child.stop(hurry=hurry)
 
     # States
 
@@ -386,7 +389,7 @@ class ServerService:
         retry_in: float | None = None,
         ways: tuple[Way, ...] = (),
     ) -> None:
-        label, ours = self._pipe.address.label, self._child is not None
+        label, ours = self._pipe.address.label, self._child is not None and not self._shares
         state = ServerState(phase, label, version, engine, self._origin, ours, kind, words, retry_in, ways)
         if state == self._state and phase is ServerPhase.READY:
             return

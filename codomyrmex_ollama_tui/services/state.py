@@ -43,7 +43,7 @@ class ServerState:
         version: as `/api/version` says it; "" while nobody answered yet.
         engine: what the embedded engine says of itself; "" for a real Ollama.
         origin: where the address came from.
-        ours: this program started it and will stop it.
+        ours: this program started it, and stops it when no other shares it.
         words: one clean sentence of what is wrong or going on; "" when ready.
         retry_in: seconds until the next try, counted from the moment of this state; None when none is planned.
         ways: what a person can do now; empty unless lost or absent.

@@ -2,7 +2,7 @@
 A program that stands where the embedded engine would, with its flags and its first line.
 
 ENGINE_MODE: "" listens; "no" says why it cannot run; "silent" never says a word; "crash" ends with a traceback;
-"shared:URL" says that another one listens at URL. PID_FILE gets its number.
+"shared:URL" says that another one listens at URL and holds it open. PID_FILE gets its number.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ def main() -> int:
         raise RuntimeError("nothing works today")
     if mode.startswith("shared:"):
         print(json.dumps({"address": mode.removeprefix("shared:"), "pid": 1, "shared": True}), flush=True)
-        return 0
-    if mode != "silent":
+    elif mode != "silent":
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
