@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from codomyrmex_ollama_tui.services.addresses import access_of, choose_address, 
 from codomyrmex_ollama_tui.services.build import Services, build_services
 from codomyrmex_ollama_tui.services.launch import Launcher
 from codomyrmex_ollama_tui.services.state import ClientSettings
+from codomyrmex_ollama_tui.store.log_file import logged
 from codomyrmex_ollama_tui.store.paths import Folders, make_private
 from codomyrmex_ollama_tui.store.settings import Settings, SettingsStore
 
@@ -105,9 +108,17 @@ class House:
         for folder in (self.folders.data, self.folders.state):
             make_private(folder)
         try:
-            return asyncio.run(self._run_ui())
+            with self.logged():
+                return asyncio.run(self._run_ui())
         except KeyboardInterrupt:
             return ENDED_BY_SIGNAL
+
+    def logged(self) -> AbstractContextManager[None]:
+        """What goes wrong in this block, and is no news for the person, is written to `cotui.log` in the state folder.
+
+        Prompts and answers are never in it.
+        """
+        return logged(logging.getLogger(__package__), self.folders.state)
 
     async def _run_ui(self) -> int:
         from codomyrmex_ollama_tui.ui.app import CotuiApp  # Textual: only where a screen is shown

@@ -83,7 +83,8 @@ def _run(parser: Parser, given: argparse.Namespace) -> int:
             for words in house.settings.problems:
                 tell(words)
         as_usual()
-        return asyncio.run(_work(house, given))
+        with house.logged():
+            return asyncio.run(_work(house, given))
     except Failure as failure:
         return _failed(given, failure.words, failure.code)
     except OSError as error:
