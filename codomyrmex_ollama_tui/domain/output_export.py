@@ -98,11 +98,12 @@ def _csv(records: Iterable[Keyed]) -> Iterator[str]:
         metadata = "" if record.metadata is None else json.dumps(fields["metadata"])
         data = json.dumps(fields["data"]) if record.data else ""
         texts = {**fields, "key": key, "tags": tags, "metadata": metadata, "data": data}
-        writer.writerow([_cell(texts[name]) for name in CSV_COLUMNS])
+        writer.writerow([csv_cell(texts[name]) for name in CSV_COLUMNS])
     yield taken()
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
+    """A value as a cell of CSV: harmless for terminals and spreadsheets, "" for None."""
     if value is None:
         return ""
     if not isinstance(value, str):

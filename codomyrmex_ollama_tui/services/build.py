@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.execution import ExecutionService
     from codomyrmex_ollama_tui.services.launch import Launcher
     from codomyrmex_ollama_tui.services.outputs import OutputsService
+    from codomyrmex_ollama_tui.store.runs import RunsStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +81,36 @@ class Services:
         """
         from codomyrmex_ollama_tui.services.outputs import OutputsService
         from codomyrmex_ollama_tui.services.records import records_in
+        from codomyrmex_ollama_tui.store.runs_source import RunsSource
 
         data, token = self.around.data, self.around.token
         if data is None or token is None:
             raise RuntimeError("the services were built without a folder for outputs")
         history = self.chat.history
+        cells = RunsSource(self.runs, now=self.around.now)
         return OutputsService(
             records_in(
                 self.around.outputs or data / "outputs",
                 index=data / "index.db",
                 now=self.around.now,
                 token=token,
-                sources=() if history is None else (history.source(),),
+                sources=(cells,) if history is None else (history.source(), cells),
             )
         )
+
+    @cached_property
+    def runs(self) -> RunsStore:
+        """The files of batches; nothing is read before the first question.
+
+        Raises:
+            RuntimeError: these services were built without a data folder or without a source of tokens.
+        """
+        from codomyrmex_ollama_tui.store.runs import RunsStore
+
+        data, token = self.around.data, self.around.token
+        if data is None or token is None:
+            raise RuntimeError("the services were built without a folder for runs")
+        return RunsStore(data / "runs", token=token, clock=self.around.clock)
 
     async def aclose(self) -> None:
         """Closes the running pull and the files that are open, then the server if it was started here."""

@@ -50,6 +50,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "run": "answer a prompt, or open the chat with a model",
         "doctor": "look for what is wrong, and say how to mend it",
         "models": "list, show, pull, push, remove, copy, create and unload models",
+        "batch": "ask many prompts of one or more models, and check the answers",
+        "runs": "list, show, resume, verify and export what batches wrote down",
         "outputs": "list, search, show, export and clean up what was saved",
         "config": "show, explain, change, check and carry the configuration",
         "servers": "list, add, test and remove named servers",
