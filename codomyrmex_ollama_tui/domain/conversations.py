@@ -215,3 +215,19 @@ class Summary:
     turns: int = 0
     status: TurnStatus = "complete"
     draft: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question that was asked before.
+
+    Attributes:
+        id: of its turn.
+        text: the beginning of it, raw; the whole of a short one.
+        length: characters of the whole.
+    """
+
+    id: str
+    text: str
+    length: int
+    asked_at: datetime | None = None

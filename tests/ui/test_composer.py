@@ -295,3 +295,57 @@ def test_a_draft_puts_every_paste_in_its_place(words: list[str], data: st.DataOb
         text += word + marker
         whole += word + pasted[marker]
     assert Draft(text, pasted).prompt == whole
+
+
+async def test_a_prompt_of_before_is_taken_and_what_was_written_comes_back() -> None:
+    async with Host().run_test() as pilot:
+        composer = composer_of(pilot)
+        await pilot.press(*"half")
+        composer.recall("what was asked\nin two lines")
+        assert composer.text == "what was asked\nin two lines"
+        assert composer.browsing
+        await pilot.press("down", "down")
+        assert composer.text == "half"
+
+
+async def test_the_up_key_goes_back_to_prompts_of_before() -> None:
+    heard = Heard()
+    async with Host().run_test(message_hook=heard) as pilot:
+        composer = composer_of(pilot)
+        await pilot.press("c", "enter")
+        composer.learn(["a", "b", "c"])
+        await pilot.press("up", "up", "up")
+        assert composer.text == "a"
+        await pilot.press("up", "down", "down")
+        assert composer.text == "c"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain\n", "no end", "a ``` fence\n", "`````\n", "# head\n\n- list\n", "\u202e\x1b[2J"]
+)
+async def test_a_file_is_one_marker_and_is_sent_whole(text: str) -> None:
+    heard = Heard()
+    async with Host().run_test(message_hook=heard) as pilot:
+        composer = composer_of(pilot)
+        composer.insert("Look at")
+        composer.attach("no⟧tes⟦.md", text)
+        composer.insert("What is it?")
+        assert composer.text.split("\n")[1].startswith("⟦no)tes(.md 1: ")
+        await pilot.press("enter")
+        await pilot.pause()
+        (prompt,) = heard.prompts
+        assert text.removesuffix("\n") in prompt
+        fence = prompt.split("\n")[3].removesuffix("md")
+        assert set(fence) == {"`"}
+        assert fence not in text
+        assert prompt.endswith("What is it?")
+
+
+async def test_two_files_of_one_name_are_two_markers() -> None:
+    async with Host().run_test() as pilot:
+        composer = composer_of(pilot)
+        composer.attach("a.txt", "one\n")
+        composer.attach("a.txt", "two\n")
+        assert composer.draft.prompt.count("a.txt:") == 2
+        assert "one" in composer.draft.prompt
+        assert "two" in composer.draft.prompt

@@ -127,6 +127,17 @@ class Composer(TextArea):
             """The composer it came from."""
             return self.composer
 
+    @dataclass
+    class PromptsAsked(Message):
+        """Somebody wants to look through the prompts sent before."""
+
+        composer: Composer
+
+        @property
+        def control(self) -> Composer:
+            """The composer it came from."""
+            return self.composer
+
     def __init__(
         self, *, model: str = "", colour: int | None = None, placeholder: str = "", id: str | None = None
     ) -> None:
@@ -193,10 +204,24 @@ class Composer(TextArea):
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if len(text) < LONG_PASTE and max(map(len, text.split("\n"))) < LONG_LINE:
             return clean(text)
+        return self._mark("pasted", text, text)
+
+    def _mark(self, what: str, text: str, sent: str) -> str:
+        """The marker for a text that is kept apart; what is sent in its place."""
         self._pastes += 1
-        marker = f"⟦pasted {self._pastes}: {len(text):,} characters, {text.count(chr(10)) + 1:,} lines⟧"
-        self._pasted[marker] = text
+        what = one_line(what, 60).translate({ord("⟦"): "(", ord("⟧"): ")"})
+        marker = f"⟦{what} {self._pastes}: {len(text):,} characters, {text.count(chr(10)) + 1:,} lines⟧"
+        self._pasted[marker] = sent
         return marker
+
+    def attach(self, name: str, text: str) -> None:
+        """Puts the text of a file at the cursor, as one marker; it is sent as code under the file's name."""
+        longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+        fence = "`" * max(3, longest + 1)
+        ending = name.rpartition(".")[2] if "." in name else ""
+        sent = f"{one_line(name)}:\n\n{fence}{one_line(ending, 20)}\n{text.removesuffix(chr(10))}\n{fence}\n"
+        line = self.document[self.cursor_location[0]][: self.cursor_location[1]]
+        self.insert("\n" * bool(line.strip()) + self._mark(name, text, sent) + "\n")
 
     def edit(self, edit: Edit) -> EditResult:
         """Does an edit; one that would cut into the marker of a paste takes the marker as one character."""
@@ -308,6 +333,23 @@ class Composer(TextArea):
         if not self._past or self._past[-1] != draft:
             self._past.append(draft)
             del self._past[:-REMEMBERED]
+
+    def learn(self, prompts: Sequence[str]) -> None:
+        """The up key goes back to these too, before those that were sent here; the oldest first."""
+        known = {draft.prompt for draft in self._past}
+        self._past[:0] = [self._draft_of(prompt) for prompt in prompts if prompt not in known]
+        del self._past[:-REMEMBERED]
+
+    def recall(self, prompt: str) -> None:
+        """Puts a prompt of before here; the down key goes back to what was being written."""
+        self.leave_history()
+        recalled = self._draft_of(prompt)
+        self._browsed, self._place = [recalled, self.draft], 1
+        self._go(0)
+
+    def action_prompts(self) -> None:
+        """Says that somebody wants to look through the prompts sent before."""
+        self.post_message(self.PromptsAsked(self))
 
     @property
     def browsing(self) -> bool:

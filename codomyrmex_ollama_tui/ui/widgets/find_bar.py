@@ -89,8 +89,10 @@ class FindBar(Horizontal):
         yield self._input
         yield self._count
 
-    def enter(self) -> None:
-        """Words can be typed; those of the last time are replaced by the first letter."""
+    def enter(self, words: str = "") -> None:
+        """Words can be typed; those of the last time are replaced by the first letter, or by `words`."""
+        if words:
+            self._input.value = words
         self._input.focus()
         self._input.action_select_all()
 

@@ -157,8 +157,8 @@ class ReadingView(FindingView):
 
     # ------------------------------------------------------------------ the search's bar
 
-    async def action_find(self) -> None:
-        """Open the line in which the words are typed, or go back to it."""
+    async def action_find(self, words: str = "") -> None:
+        """Open the line in which the words are typed, or go back to it; `words`: those are typed already."""
         from codomyrmex_ollama_tui.ui.widgets.find_bar import FindBar  # seldom needed
 
         if self._bar is None and isinstance(self.parent, Widget):
@@ -167,7 +167,7 @@ class ReadingView(FindingView):
             self.refresh_bindings()
         if self._bar is not None:
             self.begin_find()
-            self._bar.enter()
+            self._bar.enter(words)
 
     def action_found(self, step: int) -> None:
         """Go to the next hit (1), or the one before (−1)."""
