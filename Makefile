@@ -6,12 +6,13 @@ ARGS =
 OLLAMA =
 MODELS = smollm2:135m
 
-.PHONY: help run test test-real check format documents pictures bench-startup bench-stream bench-drawing bench-outputs bench-size setup clean
+.PHONY: help run test soak test-real check format documents pictures bench-startup bench-stream bench-drawing bench-outputs bench-batch bench-size setup clean
 
 help:
 	@echo 'make run [ARGS="--host URL …"]   start the program'
 	@echo 'make test [ARGS="-k word …"]     run the tests'
 	@echo 'make test-real OLLAMA=http://HOST:PORT [MODELS="NAME …"]   run the tests that need a real Ollama'
+	@echo 'make soak                        kill the program at 200 moments in place of 20: nothing that was kept may be lost'
 	@echo 'make check                       style, types, and which part may import which'
 	@echo 'make format                      put the code into its style'
 	@echo 'make documents                   write the tables of docs/ from the rules they are about'
@@ -20,6 +21,7 @@ help:
 	@echo 'make bench-stream                cost of a streaming answer beside Textual'"'"'s own Markdown'
 	@echo 'make bench-drawing               longest single drawing of a streaming answer'
 	@echo 'make bench-outputs               saving, listing and searching with 100,000 records'
+	@echo 'make bench-batch                 throughput of a batch beside bare httpx'
 	@echo 'make bench-size                  installed size of the core'
 	@echo 'make setup                       install again (after adding a system library, say)'
 	@echo 'make clean                       remove .venv and what tests leave behind'
@@ -36,6 +38,10 @@ test: .venv/.installed-dev
 test-real: .venv/.installed-dev
 	@test -n "$(OLLAMA)" || { echo 'Name a server: make test-real OLLAMA=http://HOST:PORT'; exit 2; }
 	@COTUI_REAL_OLLAMA="$(OLLAMA)" COTUI_REAL_MODELS="$(MODELS)" $(PYTHON) -m pytest tests/real -m real $(ARGS)
+
+# Long runs of what `make test` does a few times.
+soak: .venv/.installed-dev
+	@COTUI_KILLS=200 COTUI_TEST_MODELS="$(CURDIR)/.cache/models" $(PYTHON) -m pytest tests/e2e/test_killed.py $(ARGS)
 
 check: .venv/.installed-dev
 	$(PYTHON) -m ruff check .
@@ -66,6 +72,9 @@ bench-drawing: .venv/.installed-dev
 
 bench-outputs: .venv/.installed-dev
 	$(PYTHON) -m benchmarks.outputs
+
+bench-batch: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.batch
 
 bench-size: .venv/.installed-run
 	$(PYTHON) -m benchmarks.install_size

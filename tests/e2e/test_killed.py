@@ -1,6 +1,6 @@
 """The program killed (kill -9) while an answer comes: nothing that was committed is lost, and it goes on from there.
 
-COTUI_KILLS is the number of moments (default 12), COTUI_SEED makes them the same ones again.
+COTUI_KILLS is the number of moments (default 20), COTUI_SEED makes them the same ones again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_whatever_was_committed_is_there_after_a_kill_at_any_moment(tmp_path: Pa
     print(f"COTUI_SEED={seed}")
     store = reader(tmp_path)
     flags = ("--host", server, "--model", "probe:latest")
-    for number in range(int(os.environ.get("COTUI_KILLS", "12"))):
+    for number in range(int(os.environ.get("COTUI_KILLS", "20"))):
         question = f"question {number} of seed {seed}"
         with Window(tmp_path, *flags, columns=100, lines=24) as window:
             window.expect("enter send")
