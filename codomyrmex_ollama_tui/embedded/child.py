@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 
 def say(**words: str) -> None:
@@ -42,6 +43,19 @@ def leave_when_let_go() -> None:
     while os.read(0, 65536):
         pass
     os._exit(0)
+
+
+def wait_for_log(limit: float = 1.0) -> None:
+    """Wait until stderr, a file, has grown and no longer grows, at most `limit` seconds.
+
+    llama.cpp writes its log from a thread of its own: why a load failed may not be there yet when it has.
+    """
+    deadline, size = time.monotonic() + limit, 0
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        before, size = size, os.fstat(2).st_size
+        if 0 < size == before:
+            return
 
 
 def main() -> None:
@@ -77,6 +91,7 @@ def main() -> None:
     try:
         server = llama.Server(params)
     except (RuntimeError, ValueError, MemoryError) as error:
+        wait_for_log()
         say(error=str(error), kind="load")
         os._exit(3)
     say(address=server.listening_address)
