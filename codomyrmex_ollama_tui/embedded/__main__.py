@@ -95,7 +95,13 @@ def _serve(arguments: argparse.Namespace, folder: Path, lock: FolderLock) -> int
         store.clear_unfinished()
     except (OSError, ValueError) as error:
         return _cannot(Problem("other", f"the folder {folder} cannot be used: {error}"))
-    app = build_app(store, catalogue, pip_environment(os.environ), loaded_at_once=arguments.loaded_at_once)
+    app = build_app(
+        store,
+        catalogue,
+        pip_environment(os.environ),
+        loaded_at_once=arguments.loaded_at_once,
+        most_waiting=arguments.queue,
+    )
     import uvicorn
 
     address = f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
@@ -199,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         "--stdin-lifetime", action="store_true", help="stop when standard input closes and nobody shares it"
     )
     parser.add_argument("--loaded-at-once", type=int, default=1, metavar="N", help="models in memory (default 1)")
+    parser.add_argument("--queue", type=int, default=512, metavar="N", help="requests waiting for a load (default 512)")
     parser.add_argument("--check", action="store_true", help="only say whether this machine can run models")
     parser.add_argument("--catalogue", metavar="FILE", help=argparse.SUPPRESS)
     return parser

@@ -15,6 +15,8 @@ from codomyrmex_ollama_tui.embedded.replies import Json, Refusal
 from codomyrmex_ollama_tui.embedded.store import Manifest, ModelStore
 
 DEFAULT_KEEP_ALIVE = 300.0
+MOST_WAITING = 512
+"""Requests that may wait for a load by default, as OLLAMA_MAX_QUEUE has it."""
 FOR_EVER = 292 * 365.25 * 86400  # what Ollama's longest duration comes to
 _SMALLEST_CONTEXT = 4
 _ENGINE_OVERHEAD = 60 << 20  # bytes of a process without weights and context
@@ -73,12 +75,17 @@ class Turn:
 class Pool:
     """All models in memory, at most `limit` at a time.
 
-    Loads, reloads and evictions go through one gate, in the order they were asked for.
+    Loads, reloads and evictions go through one gate, in the order they were asked for. Requests for a loaded model wait
+    for their turn at it without limit; those that wait before the gate are at most `most_waiting`.
     """
 
-    def __init__(self, store: ModelStore, *, limit: int = 1, cores: int | None = None) -> None:
+    def __init__(
+        self, store: ModelStore, *, limit: int = 1, most_waiting: int = MOST_WAITING, cores: int | None = None
+    ) -> None:
         self._store = store
         self._limit = max(1, limit)
+        self._most_waiting = max(1, most_waiting)
+        self._waiting = 0
         self._cores = cores or os.cpu_count() or 1
         self._gate = asyncio.Lock()
         self._residents: dict[tuple[str, str], Resident] = {}
@@ -98,7 +105,7 @@ class Pool:
         """The model in memory for as long as the block runs: loaded, or loaded anew, if it has to be.
 
         Raises:
-            Refusal: it cannot be loaded, or memory does not suffice (500).
+            Refusal: it cannot be loaded, or memory does not suffice (500); too many wait for a load (503).
         """
         resident = await self._take(manifest, {name: options[name] for name in RUNNER})
         if keep is not None:
@@ -130,7 +137,7 @@ class Pool:
             await resident.engine.ended()
 
     async def _take(self, manifest: Manifest, runner: Json) -> Resident:
-        async with self._gate:
+        async with self._through_the_gate():
             self._check_open()
             resident = self._residents.get(_key(manifest))
             if resident is not None and (resident.runner != runner or not resident.engine.alive):
@@ -150,6 +157,20 @@ class Pool:
                 resident.timer.cancel()
                 resident.timer = None
             return resident
+
+    @asynccontextmanager
+    async def _through_the_gate(self) -> AsyncIterator[None]:
+        if self._waiting >= self._most_waiting:
+            raise Refusal(503, "server busy, please try again.  maximum pending requests exceeded")
+        self._waiting += 1
+        try:
+            await self._gate.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._gate.release()
 
     def _give_back(self, resident: Resident) -> None:
         resident.users -= 1

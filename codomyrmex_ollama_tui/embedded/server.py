@@ -22,7 +22,7 @@ from codomyrmex_ollama_tui.embedded.embeddings import Embeddings
 from codomyrmex_ollama_tui.embedded.guard import Guard
 from codomyrmex_ollama_tui.embedded.holders import Holders
 from codomyrmex_ollama_tui.embedded.models import Models
-from codomyrmex_ollama_tui.embedded.pool import Pool
+from codomyrmex_ollama_tui.embedded.pool import MOST_WAITING, Pool
 from codomyrmex_ollama_tui.embedded.pull import Pulls
 from codomyrmex_ollama_tui.embedded.replies import Json, LinesResponse, Refusal, error_reply, internal_error, json_reply
 from codomyrmex_ollama_tui.embedded.sharing import HOLD_PATH
@@ -71,14 +71,16 @@ def build_app(
     environment: Mapping[str, str],
     *,
     loaded_at_once: int = 1,
+    most_waiting: int = MOST_WAITING,
 ) -> Application:
     """The whole server.
 
     Args:
         environment: of pip's process.
         loaded_at_once: how many models may be in memory.
+        most_waiting: how many requests may wait for a load.
     """
-    pool = Pool(store, limit=loaded_at_once)
+    pool = Pool(store, limit=loaded_at_once, most_waiting=most_waiting)
     models, answers, embeddings = Models(store, pool), Answers(store, pool), Embeddings(store, pool)
     pulls = Pulls(store, catalogue, environment)
     holders = Holders()
