@@ -98,6 +98,7 @@ class ModelsScreen(MakingRoom, PullingRoom):
         self.query_one("#filter").display = False
         self._show()
         self.query_one(PullPanel).show(self.services.models.pulls.states)
+        self.set_interval(1.0, self._count_down)
 
     # ------------------------------------------------------------------ news
 
@@ -270,6 +271,12 @@ class ModelsScreen(MakingRoom, PullingRoom):
         if model is not None:
             text = details_of(model, self.infos.get(model.digest), self.running_of(model), self.now())
         self.query_one("#details-text", Static).update(text)
+
+    def _count_down(self) -> None:
+        """The time until the model in the panel is unloaded."""
+        seen = self.is_current and self.query_one("#details").display
+        if seen and self.chosen is not None and self.running_of(self.chosen) is not None:
+            self._show_details()
 
     @property
     def chosen(self) -> ModelSummary | None:
