@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-drawing               longest single drawing of a streaming answer'
 	@echo 'make bench-outputs               saving, listing and searching with 100,000 records'
 	@echo 'make bench-batch                 throughput of a batch beside bare httpx'
+	@echo 'make bench-imports               import of the library beside httpx and pydantic'
 	@echo 'make bench-size                  installed size of the core'
 	@echo 'make setup                       install again (after adding a system library, say)'
 	@echo 'make clean                       remove .venv and what tests leave behind'
@@ -75,6 +76,9 @@ bench-outputs: .venv/.installed-dev
 
 bench-batch: .venv/.installed-dev
 	$(PYTHON) -m benchmarks.batch
+
+bench-imports: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.imports
 
 bench-size: .venv/.installed-run
 	$(PYTHON) -m benchmarks.install_size
