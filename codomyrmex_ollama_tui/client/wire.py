@@ -171,14 +171,15 @@ class Wire:
         return bytes(parts)
 
     async def _chunks(self, response: httpx.Response, call: Call) -> AsyncGenerator[bytes, None]:
+        # The transport looks at this when the body is begun; a scope of time around each piece costs more than reading.
+        response.request.extensions["timeout"]["read"] = call.gap
         raw = response.aiter_raw()
         while True:
             try:
-                async with asyncio.timeout(call.gap):
-                    chunk = await anext(raw)
+                chunk = await anext(raw)
             except StopAsyncIteration:
                 return
-            except TimeoutError:
+            except httpx.ReadTimeout:
                 raise StreamCut(f"the server was silent for {_seconds(call.gap)} in the middle of its answer") from None
             except _TRANSPORT_ERRORS as error:
                 raise in_the_answer(error, call.path) from error
