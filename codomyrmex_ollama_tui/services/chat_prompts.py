@@ -26,7 +26,7 @@ async def find_prompts(chat: ChatService, words: str) -> list[Prompt]:
     wanted = words.casefold().split()
     turns = [turn for one in chat.conversations for turn in one.tree.values() if turn.role == "user"]
     found: dict[str, Prompt] = {}
-    for turn in sorted(turns, key=lambda one: (one.asked_at is not None, one.asked_at), reverse=True):
+    for turn in sorted(reversed(turns), key=lambda one: (one.asked_at is not None, one.asked_at), reverse=True):
         if turn.text.strip() and all(word in turn.text.casefold() for word in wanted):
             found.setdefault(turn.text, Prompt(turn.id, turn.text, len(turn.text), turn.asked_at))
     return list(found.values())[:MOST]

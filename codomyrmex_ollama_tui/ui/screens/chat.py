@@ -18,8 +18,8 @@ from codomyrmex_ollama_tui.services.pulls import PullPhase
 from codomyrmex_ollama_tui.services.server import ServerPhase
 from codomyrmex_ollama_tui.ui import chat_words as words
 from codomyrmex_ollama_tui.ui.commands import bindings, shown_key
-from codomyrmex_ollama_tui.ui.screens.chat_answers import AnsweringRoom
 from codomyrmex_ollama_tui.ui.screens.chat_commands import COMMANDS
+from codomyrmex_ollama_tui.ui.screens.chat_typing import TypingRoom
 from codomyrmex_ollama_tui.ui.screens.room import local_now
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.context_meter import context_part
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.store.settings import SettingsStore
 
 
-class ChatScreen(AnsweringRoom):
+class ChatScreen(TypingRoom):
     """Chat with one model at a time; an answer goes on while another conversation or screen is looked at.
 
     Args:

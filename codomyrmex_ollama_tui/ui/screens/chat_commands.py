@@ -33,6 +33,9 @@ COMMANDS: Roster = (
         Command(f"chat.think-{name}", "", f"think({value!r})", f"Think: {name}", "For a model that can, in this chat")
         for name, value in (("yes", True), ("no", False), ("low", "low"), ("medium", "medium"), ("high", "high"))
     ),
+    Command("chat.prompts", "ctrl+l", "prompts", "Prompts sent before", "Search the prompts of all conversations"),
+    Command("chat.attach", "", "attach", "Add a file", "Put a text file into the prompt"),
+    Command("chat.find-here", "ctrl+f", "find_here", "Find here", "Find words in this conversation"),
     Command("chat.find", "", "find", "Search conversations", "Find words in titles, questions and answers"),
     Command("chat.export", "", "export('markdown')", "Export as Markdown", "Save what is shown of the conversation"),
     Command("chat.export-json", "", "export('json')", "Export as JSON", "Save the conversation with all its versions"),

@@ -14,7 +14,6 @@ from textual.actions import ActionError, parse
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.ui.screens.chat_answers import AnsweringRoom
 from codomyrmex_ollama_tui.ui.tell import tell
-from codomyrmex_ollama_tui.ui.widgets.composer import Composer
 from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -85,6 +84,10 @@ class TypingRoom(AnsweringRoom):
         """Find words in the conversation that is open."""
         return self.call_later(self._find_words, text)
 
+    async def action_find_here(self) -> None:
+        """Find words in the conversation that is open."""
+        await self.pane.transcript.action_find()
+
     async def _find_words(self, text: str) -> None:
         await self.pane.transcript.action_find(text)
 
@@ -120,11 +123,6 @@ class TypingRoom(AnsweringRoom):
             self.attach_file(_path(name))
 
     # ------------------------------------------------------------ prompts sent before
-
-    @on(Composer.PromptsAsked)
-    def _prompts_asked(self, event: Composer.PromptsAsked) -> None:
-        event.stop()
-        self.action_prompts()
 
     @work(group="prompts", exclusive=True, exit_on_error=False)
     async def action_prompts(self) -> None:

@@ -43,14 +43,14 @@ class PromptHistory(ModalScreen[Prompt]):
     AUTO_FOCUS = "Input"
     DEFAULT_CSS = """
     PromptHistory {
-        & > .dialog { width: 90%; max-width: 100; }
         & OptionList {
             background: transparent; border: none; padding: 0; height: auto; max-height: 10; margin: 1 0 0 0;
+            text-wrap: nowrap; text-overflow: ellipsis;
         }
         & OptionList:focus { border: none; background: transparent; }
-        & OptionList > .option-list--option { padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & OptionList > .option-list--option { padding: 0 1; }
         & OptionList > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
-        & .seen { color: $muted; padding: 0 1; margin: 1 0 0 0; height: auto; max-height: 5; }
+        & .seen { color: $muted; padding: 0 1; margin: 1 0 0 0; height: auto; max-height: 7; }
     }
     """
 

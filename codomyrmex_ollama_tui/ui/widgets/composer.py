@@ -127,17 +127,6 @@ class Composer(TextArea):
             """The composer it came from."""
             return self.composer
 
-    @dataclass
-    class PromptsAsked(Message):
-        """Somebody wants to look through the prompts sent before."""
-
-        composer: Composer
-
-        @property
-        def control(self) -> Composer:
-            """The composer it came from."""
-            return self.composer
-
     def __init__(
         self, *, model: str = "", colour: int | None = None, placeholder: str = "", id: str | None = None
     ) -> None:
@@ -346,10 +335,6 @@ class Composer(TextArea):
         recalled = self._draft_of(prompt)
         self._browsed, self._place = [recalled, self.draft], 1
         self._go(0)
-
-    def action_prompts(self) -> None:
-        """Says that somebody wants to look through the prompts sent before."""
-        self.post_message(self.PromptsAsked(self))
 
     @property
     def browsing(self) -> bool:

@@ -32,7 +32,9 @@ COMMANDS: Roster = (
     Command("transcript.copy", "y", "copy", "Copy", "Copy the selected block, of code the code alone.", show=True),
     Command("transcript.copy_turn", "Y", "copy_turn", "Copy the turn", "Copy the whole turn: the selected one, or the "
             "last answer."),
-    Command("transcript.find", "slash,ctrl+f", "find", "Find", "Find words in this conversation.", show=True),
+    Command("transcript.save", "w", "save_code", "Save code", "Save a code block to a file: the selected one, or the "
+            "last in view."),
+    Command("transcript.find", "slash", "find", "Find", "Find words in this conversation.", show=True),
     Command("transcript.found_next", "n", "found(1)", "Next hit", "Go to the next place where the words stand.",
             show=True, short="next"),
     Command("transcript.found_previous", "N", "found(-1)", "Hit before", "Go to the hit before this one.",
