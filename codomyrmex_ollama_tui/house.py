@@ -97,6 +97,7 @@ class House:
             data=self.folders.data,
             cache=self.folders.cache,
             outputs=outputs_folder(settings.output_directory),
+            layered=self.settings.resolved,
         )
 
     def open_ui(self) -> int:

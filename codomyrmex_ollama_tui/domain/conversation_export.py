@@ -66,6 +66,9 @@ def as_values(conversation: Conversation) -> dict[str, object]:
         "system": conversation.system,
         "options": conversation.options,
         "think": conversation.think,
+        "preset": conversation.preset,
+        "keep_alive": conversation.keep_alive,
+        "answer_format": conversation.format,
         "created_at": _moment(conversation.created_at),
         "changed_at": _moment(conversation.changed_at),
         "turns": [_turn_values(turn) for turn in conversation.tree.values()],
@@ -143,6 +146,9 @@ def _conversation(value: object, where: str) -> Conversation:
         system=_text(value, "system", where),
         options=options if isinstance(options, dict) else {},
         think=_think(value.get("think")),
+        preset=_text(value, "preset", where),
+        keep_alive=_one_of(value.get("keep_alive"), int, float, str),
+        format=_one_of(value.get("answer_format"), str, dict),
         created_at=_when(value, "created_at", where),
         changed_at=_when(value, "changed_at", where),
     )
@@ -214,6 +220,11 @@ def _call(value: object) -> ToolCall | None:
 def _think(value: object) -> Think | None:
     known = isinstance(value, bool) or (isinstance(value, str) and value in ("low", "medium", "high", "max"))
     return cast("Think", value) if known else None
+
+
+def _one_of(value: Any, *kinds: type) -> Any:
+    """The value if it is of one of these kinds, else None; whether it is allowed is seen when it is used."""
+    return value if isinstance(value, kinds) and not isinstance(value, bool) else None
 
 
 def _list(value: object) -> list[object]:

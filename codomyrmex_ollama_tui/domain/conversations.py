@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.domain.chat import Role, Think, ToolCall
+    from codomyrmex_ollama_tui.domain.chat import KeepAlive, Role, Think, ToolCall
 
 TITLE_LENGTH = 60
 """Characters of a conversation's title, which is the beginning of its first question."""
@@ -102,9 +102,12 @@ class Conversation:
         turns: the path that is shown, from the first turn to the last.
         tree: every turn by its id, oldest first; those beside the path too.
         named: a person gave the title.
-        system: sent before the first turn; "" for none.
-        options: Ollama's options for every answer.
-        think: what a model that can think is told; None leaves it to `True`.
+        system: sent before the first turn; "" leaves it to the configuration.
+        preset: the name of a preset of the configuration, under what follows; "" for none.
+        options: Ollama's options for every answer, over those of the configuration.
+        think: what a model that can think is told; None leaves it to the configuration, else `True`.
+        keep_alive: how long the model stays in memory; None leaves it to the configuration.
+        format: "json", a JSON schema, or "text" where the configuration has another; None leaves it to that.
         draft: what stands in its composer.
         sent_from: the first turn that is sent, where those above it are left out to make room; "" for all.
     """
@@ -123,6 +126,9 @@ class Conversation:
     created_at: datetime | None = None
     changed_at: datetime | None = None
     sent_from: str = ""
+    preset: str = ""
+    keep_alive: KeepAlive | None = None
+    format: str | Mapping[str, object] | None = None
 
     def add(self, *turns: Turn) -> None:
         """Takes turns in; they are shown if what they follow is."""

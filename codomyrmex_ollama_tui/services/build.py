@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codomyrmex_ollama_tui.services.chat import ChatService
+from codomyrmex_ollama_tui.services.chat import ChatService, Layered, unlayered
 from codomyrmex_ollama_tui.services.history import History
 from codomyrmex_ollama_tui.services.models import ModelsService
 from codomyrmex_ollama_tui.services.pull_memory import memory_in
@@ -142,6 +142,7 @@ def build_services(
     data: Path | None = None,
     cache: Path | None = None,
     outputs: Path | None = None,
+    layered: Layered = unlayered,
 ) -> Services:
     """Builds the services; nothing is asked, started, read or imported from the client's side yet.
 
@@ -154,6 +155,7 @@ def build_services(
         pull_retries: seconds before each further try of a pull when the network fails.
         pulls_at_once: how many models are pulled at a time.
         keep_pulls: whether pulls that are not done are written down, to be offered at the next start.
+        layered: what the configuration adds to the options of a conversation.
         now, clock, token, data, cache, outputs: as `Surroundings` has them.
     """
     server = ServerService(address, origin, launcher, client_settings, access, clock=clock, check_every=check_every)
@@ -162,5 +164,5 @@ def build_services(
     models = ModelsService(server, pulls, clock=clock)
     around = Surroundings(now, clock, token, data, cache, outputs)
     history = None if data is None or token is None else History(data / "history.db", now=now, token=token)
-    chat = ChatService(server, now=now, clock=clock, history=history)
+    chat = ChatService(server, now=now, clock=clock, history=history, layered=layered)
     return Services(server, models, chat, around)

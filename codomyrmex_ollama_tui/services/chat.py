@@ -15,7 +15,16 @@ from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.services.chat_answer import Keeper, Reading, Restarted, Said, Thought
 from codomyrmex_ollama_tui.services.chat_conversations import Conversations, is_answering
-from codomyrmex_ollama_tui.services.chat_request import Wishes, messages_of, record_of, request_for, sent_part
+from codomyrmex_ollama_tui.services.chat_request import (
+    NotSendable,
+    Wishes,
+    messages_of,
+    own_values,
+    record_of,
+    request_for,
+    sent_part,
+    with_wishes,
+)
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.client.address import Address
@@ -74,6 +83,18 @@ class Failed:
 ChatEvent = Asked | Thought | Said | Finished | Failed
 
 
+Layered = Callable[[str, str | None, Mapping[str, object]], Mapping[str, object]]
+"""What the configuration and a conversation come to, from a model, a preset and what the conversation says itself.
+
+It raises ValueError for what is not allowed. `SettingsStore.resolved` is one.
+"""
+
+
+def unlayered(model: str, preset: str | None, own: Mapping[str, object]) -> Mapping[str, object]:
+    """What a conversation says itself, and nothing else."""
+    return own
+
+
 class ChatService(Conversations):
     """Asks models, and keeps what was said: in the history if there is one, else in memory."""
 
@@ -85,12 +106,18 @@ class ChatService(Conversations):
         clock: Callable[[], float] = time.monotonic,
         history: History | None = None,
         at_once: int = AT_ONCE,
+        layered: Layered = unlayered,
     ) -> None:
-        """`clock` is the one that the client stamps the pieces of an answer with."""
+        """
+        Args:
+            clock: the one that the client stamps the pieces of an answer with.
+            layered: brings in what the configuration says; without it a conversation's own settings are all.
+        """
         super().__init__(now=now, history=history)
         self._server = server
         self._clock = clock
         self._slots = asyncio.Semaphore(at_once)
+        self._layered = layered
         self._queued: set[str] = set()
         self._can: dict[str, frozenset[str]] = {}
         self._can_at: Address | None = None
@@ -182,6 +209,20 @@ class ChatService(Conversations):
                         texts.append(item.text)
         return "".join(texts)
 
+    def values_for(self, conversation: Conversation, model: str | None = None) -> Mapping[str, object]:
+        """What a conversation is asked with: options, and `system`, `think`, `keep_alive`, `format` where set.
+
+        Args:
+            model: another one than the conversation's.
+
+        Raises:
+            NotSendable: there is no such preset, or a value is not allowed.
+        """
+        try:
+            return self._layered(model or conversation.model, conversation.preset or None, own_values(conversation))
+        except ValueError as error:
+            raise NotSendable(str(error)) from None
+
     def capabilities_known(self, model: str) -> frozenset[str] | None:
         """What a model was found to be able to do when it was last asked; None where that is not known."""
         return self._can.get(model)
@@ -227,7 +268,8 @@ class ChatService(Conversations):
             return turn, Keeper(self.history, turn)
 
         async def prepared(client: OllamaClient) -> ChatRequest:
-            request = request_for(conversation, answer.model, path, wishes)
+            values = self.values_for(with_wishes(conversation, wishes), answer.model)
+            request = request_for(conversation, answer.model, path, values)
             request = replace(request, think=await self._thinking(client, request))
             keeper.sent(record_of(request, said, path))
             return request

@@ -75,12 +75,15 @@ async def summarise(chat: ChatService, conversation: Conversation, first: Turn) 
     """
     from codomyrmex_ollama_tui.domain.chat import Message  # not before the first frame
     from codomyrmex_ollama_tui.domain.errors import StreamUnfinished
+    from codomyrmex_ollama_tui.domain.options import split_options
 
     above = sent_part(conversation, conversation.above(first)[:-1])
-    messages = (*messages_of(conversation, conversation.system, above), Message("user", ASK_FOR_SUMMARY))
-    summary = (await chat.answer_apart(conversation.model, messages, conversation.options)).strip()
+    options, fields = split_options(chat.values_for(conversation), "")  # the same context: no loading anew
+    system = str(fields.get("system", ""))
+    messages = (*messages_of(conversation, system, above), Message("user", ASK_FOR_SUMMARY))
+    summary = (await chat.answer_apart(conversation.model, messages, options)).strip()
     if not summary:
         raise StreamUnfinished("the summary is empty")
-    conversation.system = "\n\n".join(part for part in (conversation.system, f"{SUMMARY}\n{summary}") if part)
+    conversation.system = "\n\n".join(part for part in (system, f"{SUMMARY}\n{summary}") if part)
     leave_out(chat, conversation, first)
     return summary

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from codomyrmex_ollama_tui.domain.errors import OllamaError
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.domain.chat import ChatRequest, KeepAlive, Message, Think
@@ -21,6 +23,33 @@ class Wishes:
     think: Think | None = None
     keep_alive: KeepAlive | None = None
     format: str | Mapping[str, object] | None = None
+
+
+class NotSendable(OllamaError):
+    """What a conversation is to be asked with is not allowed; nothing was sent. Says what and what is allowed."""
+
+
+def own_values(conversation: Conversation) -> dict[str, object]:
+    """What a conversation itself says about how it is asked: options and fields of the request, one layer."""
+    fields = {
+        "system": conversation.system or None,
+        "think": conversation.think,
+        "keep_alive": conversation.keep_alive,
+        "format": conversation.format,
+    }
+    return {**conversation.options, **{name: value for name, value in fields.items() if value is not None}}
+
+
+def with_wishes(conversation: Conversation, wishes: Wishes) -> Conversation:
+    """The conversation as one answer is asked for in it; it is a copy, to be read alone."""
+    return replace(
+        conversation,
+        system=conversation.system if wishes.system is None else wishes.system,
+        options=dict(conversation.options if wishes.options is None else wishes.options),
+        think=conversation.think if wishes.think is None else wishes.think,
+        keep_alive=conversation.keep_alive if wishes.keep_alive is None else wishes.keep_alive,
+        format=conversation.format if wishes.format is None else wishes.format,
+    )
 
 
 def sent_turns(turns: Sequence[Turn]) -> list[Turn]:
@@ -54,20 +83,32 @@ def messages_of(
     return tuple(messages)
 
 
-def request_for(conversation: Conversation, model: str, turns: Sequence[Turn], wishes: Wishes) -> ChatRequest:
-    """The request for one more answer after `turns`. Without room in the context nothing is dropped silently."""
-    from codomyrmex_ollama_tui.domain.chat import ChatRequest  # not before the first frame
+def request_for(
+    conversation: Conversation, model: str, turns: Sequence[Turn], values: Mapping[str, object]
+) -> ChatRequest:
+    """The request for one more answer after `turns`. Without room in the context nothing is dropped silently.
 
-    system = conversation.system if wishes.system is None else wishes.system
+    Args:
+        values: what all layers come to for that model: options, and `system`, `think`, `keep_alive`, `format`.
+
+    Raises:
+        NotSendable: one of them is not allowed.
+    """
+    from codomyrmex_ollama_tui.domain.chat import ChatRequest  # not before the first frame
+    from codomyrmex_ollama_tui.domain.options import split_options
+
+    try:
+        options, found = split_options(values, "")
+    except ValueError as error:
+        raise NotSendable(str(error)) from None
+    fields: dict[str, Any] = {name: found[name] for name in ("system", "think", "keep_alive", "format") if name in found}
     return ChatRequest(
         model,
-        messages_of(conversation, system, turns),
-        options=dict(conversation.options if wishes.options is None else wishes.options),
-        format=wishes.format,
-        think=conversation.think if wishes.think is None else wishes.think,
-        keep_alive=wishes.keep_alive,
+        messages_of(conversation, fields.pop("system", ""), turns),
+        options=options,
         truncate=False,
         shift=False,
+        **fields,
     )
 
 

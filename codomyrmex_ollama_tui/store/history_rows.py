@@ -20,7 +20,10 @@ from codomyrmex_ollama_tui.domain.conversations import (
     Unsent,
 )
 
-CONVERSATION = "id, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed"
+CONVERSATION = (
+    "id, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed, preset,"
+    " keep_alive, format"
+)
 TURN = (
     "id, parent, chosen, role, text, thinking, model, status, words, asked, thought_for, facts, images, tool_calls,"
     " writer"
@@ -74,6 +77,9 @@ def conversation_values(conversation: Conversation, now: datetime) -> tuple[obje
         conversation.sent_from,
         microseconds(conversation.created_at or now),
         microseconds(conversation.changed_at or now),
+        kept(conversation.preset),
+        as_json(conversation.keep_alive),
+        as_json(conversation.format),
     )
 
 
@@ -84,7 +90,8 @@ def draft_values(draft: Unsent) -> tuple[object, object]:
 
 def conversation_of(row: tuple[Any, ...]) -> Conversation:
     """The columns CONVERSATION, without any turn."""
-    id_, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed = row
+    id_, title, named, model, system, options, think, pinned, draft, pasted, sent_from, created, changed, *more = row
+    preset, keep_alive, format = more
     unsent = NOTHING_UNSENT
     if draft is not None:
         unsent = Unsent(told(draft), json.loads(pasted) if pasted else {})
@@ -101,6 +108,9 @@ def conversation_of(row: tuple[Any, ...]) -> Conversation:
         created_at=moment(created),
         changed_at=moment(changed),
         sent_from=sent_from,
+        preset=told(preset),
+        keep_alive=json.loads(keep_alive),
+        format=json.loads(format),
     )
 
 

@@ -185,6 +185,7 @@ async def stage(
         clock=clock,
         token=lambda: secrets.token_hex(3),
         data=data,
+        layered=settings.resolved,
     )
     app = CotuiApp(
         services,

@@ -74,6 +74,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE unindexed (key TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     ),
     ("ALTER TABLE conversation ADD COLUMN sent_from TEXT NOT NULL DEFAULT ''",),
+    (
+        "ALTER TABLE conversation ADD COLUMN preset TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversation ADD COLUMN keep_alive TEXT NOT NULL DEFAULT 'null'",
+        "ALTER TABLE conversation ADD COLUMN format TEXT NOT NULL DEFAULT 'null'",
+    ),
 )
 """Statements from each layout to the next; the first makes an empty file the first layout."""
 
