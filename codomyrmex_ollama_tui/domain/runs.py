@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -170,8 +170,8 @@ class CellResult:
             "pieces": self.pieces,
             "done_reason": self.done_reason,
             "words": self.words,
-            "counters": {name: value for name, value in asdict(self.counters).items() if value is not None},
-            "checks": [asdict(check) for check in self.checks],
+            "counters": {name: value for name in _COUNTERS if (value := getattr(self.counters, name)) is not None},
+            "checks": [{"name": check.name, "passed": check.passed, "why": check.why} for check in self.checks],
             "prompt": self.prompt,
             "answer": self.answer,
             "thinking": self.thinking,
