@@ -318,3 +318,32 @@ async def test_charts_of_all_models(tmp_path: Path) -> None:
             await seen.until(lambda: max(map(len, seen.text().splitlines())) == 120)
             await seen.pilot.press("escape")
             await seen.until(lambda: isinstance(seen.screen, ModelsScreen))
+
+
+async def test_a_model_is_pushed_with_its_progress_and_can_be_stopped(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [model("me/mine:1", 98_000_000)])
+        hold = Gate()
+        line = {"status": "pushing ab12", "digest": "sha256:" + "ab" * 32, "total": 98_000_000, "completed": 49_000_000}
+        refused = Stream({"status": "retrieving manifest"}, {"error": "you need to be signed in"})
+        sent = Stream(line, {"status": "success"})
+        server.route("POST", "/api/push", [Stream(line, hold), refused, sent])
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            assert isinstance(seen.screen, ModelsScreen)
+            room = seen.screen
+
+            async def push(words: str) -> None:
+                await seen.pilot.press("P")
+                await seen.until(lambda: isinstance(seen.screen, Confirm))
+                await seen.pilot.press("enter")
+                await seen.until(lambda: words in seen.text())
+
+            assert room.check_action("stop_push", ()) is False
+            await push("pushing me/mine:1 · 49.0 / 98.0 MB")
+            assert room.check_action("stop_push", ()) is True
+            room.action_stop_push()
+            await server.asked("/api/push")[0].closed.wait()
+            await seen.until(lambda: "pushing" not in seen.text())
+            await push("you need to be signed in")
+            await push("me/mine:1 is in the registry.")

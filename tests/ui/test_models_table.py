@@ -137,6 +137,26 @@ async def test_sorting_by_what_only_details_tell_reads_them_two_at_a_time(tmp_pa
             assert len(server.asked("/api/show")) == asked
 
 
+async def test_reading_ends_when_nobody_wants_to_know_any_more(tmp_path: Path) -> None:
+    hold = Gate()
+    many = [model(f"m{number:02}:1b", 1_000_000, digest=f"{number:02x}") for number in range(20)]
+    shown = {"details": {}, "model_info": {}, "capabilities": ["completion"]}
+    async with LocalServer() as server:
+        furnish(server, many)
+        server.route("POST", "/api/show", Reply(json=shown, gate=hold))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("slash", *"cap:vision")
+            await seen.until(lambda: "reading what the models can" in seen.text())
+            await hold.reached()
+            await seen.pilot.press("escape")
+            await seen.until(lambda: "20 models" in seen.text())
+            await server.asked("/api/show")[0].closed.wait()
+            hold.open()
+            await seen.settle()
+            assert len(server.asked("/api/show")) == 2
+
+
 async def test_filtering_by_abilities_reads_only_what_may_fit(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMOLLM, GEMMA, LLAMA])

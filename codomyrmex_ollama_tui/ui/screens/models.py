@@ -24,6 +24,7 @@ from codomyrmex_ollama_tui.ui.messages import OpenChat
 from codomyrmex_ollama_tui.ui.screens.model_details import details_of
 from codomyrmex_ollama_tui.ui.screens.models_make import MakingRoom
 from codomyrmex_ollama_tui.ui.screens.models_pulls import PullingRoom
+from codomyrmex_ollama_tui.ui.screens.room import void
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.head_line import HeadLine
 from codomyrmex_ollama_tui.ui.widgets.live_table import Cells, LazyRows, LiveTable
@@ -70,7 +71,7 @@ class ModelsScreen(MakingRoom, PullingRoom):
     _filter = ""
     _order: words.Order = words.NEWEST
     _read_at = 0.0
-    _reading: tuple[int, int] | None = None
+    _reading: list[int] | None = None
     _panel_wanted = True
     _looking: Timer | None = None
 
@@ -147,11 +148,10 @@ class ModelsScreen(MakingRoom, PullingRoom):
     # ------------------------------------------------------------------ what the list does not say
 
     @work(group="missing", exclusive=True, exit_on_error=False)
-    async def read_missing(self, missing: Sequence[ModelSummary]) -> None:
+    async def read_missing(self, missing: Sequence[ModelSummary], reading: list[int]) -> None:
         """Ask for the details of these models, two at a time, and show them as they come."""
         from codomyrmex_ollama_tui.services.many_details import read_details  # only when it is wanted
 
-        self._reading = (0, len(missing))
         drawn = self.clock()
         try:
             async with aclosing(read_details(self.services.details, missing)) as told:
@@ -160,21 +160,26 @@ class ModelsScreen(MakingRoom, PullingRoom):
                         self._unreadable.add(model.digest)
                     else:
                         self.infos[model.digest] = found
-                    self._reading = (self._reading[0] + 1, len(missing))
+                    reading[0] += 1
                     if self.clock() - drawn >= REDRAWN_EVERY:
                         drawn = self.clock()
                         self._show()
                     else:
                         self._show_head()
         finally:
-            self._reading = None
+            if self._reading is reading:
+                self._reading = None
         self._show()
+
+    def _needs(self) -> set[str]:
+        """What has to be known of every model for the order and the filter in force."""
+        column = self._order[0]
+        sorted_by = {column.value} if column in (Sorting.CONTEXT, Sorting.CAPABILITIES) else set()
+        return {*self._query.needs, *sorted_by}
 
     def _ask_missing(self) -> None:
         """Once somebody sorts or filters by what only the details tell; opening the screen asks for nothing."""
-        needs = set(self._query.needs)
-        if self._order[0] in (Sorting.CONTEXT, Sorting.CAPABILITIES):
-            needs.add("context" if self._order[0] is Sorting.CONTEXT else "capabilities")
+        needs = self._needs()
         if not needs or self._reading is not None or self.models is None:
             return
         now = self.now()
@@ -186,9 +191,9 @@ class ModelsScreen(MakingRoom, PullingRoom):
             and self._query.may_keep(self.facts(model), now)
         ]
         if missing and self.services.server.state.phase is ServerPhase.READY:
-            self._reading = (0, len(missing))
+            self._reading = [0, len(missing)]
             self._show_head()
-            self.read_missing(missing)
+            self.read_missing(missing, self._reading)
 
     @work(group="look", exclusive=True, exit_on_error=False)
     async def _look(self, name: str) -> None:
@@ -219,6 +224,9 @@ class ModelsScreen(MakingRoom, PullingRoom):
     def _show(self) -> None:
         if not self.is_mounted:
             return
+        if self._reading is not None and not self._needs():  # nobody wants to know any more
+            self._reading = None
+            self.workers.cancel_group(self, "missing")
         panel = self.query_one("#details")
         panel.display = self._panel_wanted and self.size.width >= WIDE
         shown = {model.name: model for model in self._shown()}
@@ -390,7 +398,3 @@ class ModelsScreen(MakingRoom, PullingRoom):
         if action in ("mark", "inspect"):
             return self.is_mounted and self.chosen is not None
         return self.check_pulls(action) and self.check_managing(action)
-
-
-def void(_value: object) -> None:
-    """Drops a value where a callback must return none."""

@@ -1,4 +1,4 @@
-"""Models made from others, two of them compared, and all of them drawn."""
+"""Models made from others, sent to a registry, two of them compared, and all of them drawn."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual import work
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
 from codomyrmex_ollama_tui.domain.text import one_line
+from codomyrmex_ollama_tui.ui import formats
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
 from codomyrmex_ollama_tui.ui.screens.ask import Confirm
 from codomyrmex_ollama_tui.ui.screens.models_manage import ManagingRoom
@@ -28,12 +29,15 @@ class MakingRoom(ManagingRoom):
         Command(
             "models.compare", "equals_sign", "compare", "Compare two", "Two marked ones, or the marked one and this"
         ),
+        Command("models.push", "P", "push", "Push", "Send the model to its registry; asks first"),
+        Command("models.stop-push", "", "stop_push", "Stop pushing", "Ends the push that is under way"),
         Command("models.charts", "b", "charts", "Charts", "Disk by family, and size against parameters"),
     )
     BINDINGS = bindings(ROSTER)
 
     editor: Sequence[str] = ()
     """The command line of the person's editor; () for none."""
+    _pushing = False
 
     @work(group="create", exclusive=True)
     async def action_create(self) -> None:
@@ -78,6 +82,37 @@ class MakingRoom(ManagingRoom):
         if first is not None and second is not None:
             self.app.push_screen(CompareScreen((pair[0], first), (pair[1], second), now=self.now()))
 
+    @work(group="push", exclusive=True)
+    async def action_push(self) -> None:
+        """Send the model under the cursor to its registry."""
+        from codomyrmex_ollama_tui.services.tally import Tally  # the pulls bring it anyway
+
+        if (model := self.chosen) is None:
+            return
+        name = one_line(model.name, 60)
+        about = f"It goes to the registry of its name, where others may be able to read it: {name}."
+        if not await self.app.push_screen_wait(Confirm("Push this model?", about, yes="push")):
+            return
+        tally = Tally(self.clock())
+        self._pushing = True
+        try:
+            async with aclosing(self.services.models.push(model.name)) as lines:
+                async for progress in lines:
+                    tally.add(progress, self.clock())
+                    amount = formats.amounts(tally.completed, tally.total) if tally.total else tally.status
+                    self.status_line.say("now", f"pushing {name} · {amount}")
+        except OllamaError as error:
+            tell(self.app, str(error), title=f"Push {name}", severity="error")
+        else:
+            tell(self.app, f"{name} is in the registry.", title="Push")
+        finally:
+            self._pushing = False
+            self.status_line.say("now", "")
+
+    def action_stop_push(self) -> None:
+        """End the push that is under way."""
+        self.workers.cancel_group(self, "push")
+
     def action_charts(self) -> None:
         """All models at a glance."""
         from codomyrmex_ollama_tui.ui.screens.models_charts import ChartsScreen  # brings plotext: seldom needed
@@ -95,6 +130,8 @@ class MakingRoom(ManagingRoom):
         """Whether an action about models can be done now."""
         if action == "charts":
             return bool(self.models)
-        if action in ("create", "compare"):
+        if action == "stop_push":
+            return self._pushing
+        if action in ("create", "compare", "push"):
             return self.is_mounted and self.chosen is not None
         return super().check_managing(action)
