@@ -20,10 +20,15 @@ from codomyrmex_ollama_tui.ui.commands import Command, offered_by, shown_key
 from codomyrmex_ollama_tui.ui.screens.ask import Confirm
 from codomyrmex_ollama_tui.ui.screens.first_run import FirstRunScreen
 from codomyrmex_ollama_tui.ui.screens.help import HelpScreen
-from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen, ModelTable
+from codomyrmex_ollama_tui.ui.screens.models import ModelsScreen
+from codomyrmex_ollama_tui.ui.screens.models_make import MakingRoom
+from codomyrmex_ollama_tui.ui.screens.models_manage import ManagingRoom
+from codomyrmex_ollama_tui.ui.screens.models_pulls import PullingRoom
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.bar import bar
 from codomyrmex_ollama_tui.ui.widgets.live_table import LiveTable
+from codomyrmex_ollama_tui.ui.widgets.model_table import ModelTable
+from codomyrmex_ollama_tui.ui.widgets.pull_panel import PullPanel
 from codomyrmex_ollama_tui.ui.widgets.status_line import memory_part, pulls_part
 from tests.support.server import Gate, LocalServer, Reply, Stream
 from tests.ui.stage import NOW, furnish, loaded, model, stage
@@ -35,7 +40,8 @@ MODELS = [model("smollm2:135m", 98_000_000), model("gemma3:270m", 253_000_000, d
 
 
 def every_command() -> list[Command]:
-    owners: tuple[type, ...] = (CotuiApp, ModelsScreen, ModelTable, LiveTable, FirstRunScreen, HelpScreen)
+    models: tuple[type, ...] = (ModelsScreen, MakingRoom, ManagingRoom, PullingRoom, ModelTable, LiveTable, PullPanel)
+    owners: tuple[type, ...] = (CotuiApp, *models, FirstRunScreen, HelpScreen)
     return list(chain.from_iterable(owner.__dict__.get("ROSTER", ()) for owner in owners))
 
 
