@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.calling import Program
 from tests.cli.talk import begun, ended, listing, posix, say, serving
+from tests.e2e.terminal import ROOT
 from tests.services.asking import end, line
 from tests.support.server import Gate, LocalServer, Reply, Request, Stream
 
@@ -186,3 +187,10 @@ async def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, number: signal.
     assert "nothing is left" in again.err
     checked = await say(tmp_path, "runs", "verify")
     assert (checked.code, "set aside" in checked.out) == (1, True)
+
+
+def test_the_plan_of_the_document_is_one(program: Program, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8")
+    plan = text.partition("```toml\n")[2].partition("```")[0]
+    said = program("batch", plan_in(tmp_path, plan), "--dry-run", "--json")
+    assert (said.code, said.json["cells"]) == (0, 2 * 2 * 3)

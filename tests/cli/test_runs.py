@@ -103,3 +103,10 @@ def test_nothing_in_a_report_is_markdown_or_harmful() -> None:
     assert "\x1b" not in text
     assert "| a\\|b\\`c |" in text
     assert "\\<b> new" in text
+
+
+def test_cells_are_found_among_the_outputs(program: Program) -> None:
+    whole, _ = two_runs(program)
+    found = program("outputs", "search", "kind:cell", "answer").rows
+    assert [row[0] for row in found] == [f"run:{whole}/{number}" for number in reversed(range(10))]
+    assert program("outputs", "show", f"run:{whole}/3", "--response").out.startswith("answer 3")
