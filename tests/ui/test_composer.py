@@ -71,7 +71,7 @@ async def test_enter_sends_and_empties() -> None:
 
 
 @pytest.mark.parametrize("key", ["ctrl+j", "shift+enter", "shift+\r"])
-async def test_new_line_keys(key: str) -> None:
+async def test_p12_new_line_keys(key: str) -> None:
     heard = Heard()
     async with Host().run_test(message_hook=heard) as pilot:
         await pilot.press("a", key, "b")
@@ -80,7 +80,7 @@ async def test_new_line_keys(key: str) -> None:
         assert heard.prompts == []
 
 
-async def test_the_setting_swaps_send_and_new_line() -> None:
+async def test_p12_the_setting_swaps_send_and_new_line() -> None:
     heard = Heard()
     async with Host(dict(SWAPPED_KEYS)).run_test(message_hook=heard) as pilot:
         await pilot.press("a", "enter", "b")
@@ -349,3 +349,16 @@ async def test_two_files_of_one_name_are_two_markers() -> None:
         assert composer.draft.prompt.count("a.txt:") == 2
         assert "one" in composer.draft.prompt
         assert "two" in composer.draft.prompt
+
+
+@pytest.mark.parametrize(("text", "cells"), [("終端機", 6), ("한국어 문장", 11), ("e\u0301é", 2)])
+async def test_p14_the_cursor_of_the_terminal_stands_behind_what_an_input_method_has_put(text: str, cells: int) -> None:
+    async with Host().run_test() as pilot:
+        composer = composer_of(pilot)
+        before = composer.cursor_screen_offset
+        for letter in text:
+            composer.post_message(events.Key(letter, letter))
+        await pilot.pause()
+        assert composer.text == text
+        assert composer.cursor_screen_offset.x - before.x == cells
+        assert composer.cursor_screen_offset.y == before.y

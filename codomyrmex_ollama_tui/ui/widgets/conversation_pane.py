@@ -75,7 +75,8 @@ class ConversationPane(Vertical):
         self.transcript.open(words.views_of(conversation, now))
 
     def begin(self, conversation: Conversation, question: Turn, answer: Turn, now: datetime) -> None:
-        """Adds a question, and the answer that will be fed."""
+        """Adds a question, and the answer that will be fed; who asks is shown both, wherever they were reading."""
+        self.transcript.action_scroll_end()
         self.transcript.add(words.view_of(question, None, now))
         self.transcript.begin(words.view_of(answer, words.colours(conversation).get(answer.model), now))
 

@@ -15,9 +15,10 @@ from tests.ui.transcript.host import Host, answer, person
 from tests.ui.transcript.texts import FRAGMENTS, HOSTILE
 
 KEYS = ["j", "k", "J", "K", "g", "G", "y", "o", "pageup", "pagedown", "up", "down", "home", "end", "t", "r"]
+KEYS += ["z", "Y", "w", "n", "N", "left_square_bracket", "right_square_bracket", "escape"]
 STEPS = [
     *("open", "add", "begin", "feed", "feed", "feed", "think", "finish", "note", "resize", "scroll", "width"),
-    *("key", "key", "key", "click", "clear", "flush", "flush"),
+    *("key", "key", "key", "click", "clear", "flush", "flush", "find", "hit", "leave"),
 ]
 
 
@@ -36,7 +37,7 @@ async def take(step: str, app: Host, pilot: Pilot[None], random: Random, number:
         turns = range(random.randint(0, 20))
         transcript.open([TurnView(f"{number}.{n}", "m", some(random, 12), some(random, 1)) for n in turns])
     elif step == "add":
-        transcript.add(person(some(random, 10), number))
+        transcript.add(person(some(random, random.choice([10, 80])), number))
     elif step == "begin":
         transcript.begin(answer(some(random, 1), number))
     elif step == "feed":
@@ -62,6 +63,12 @@ async def take(step: str, app: Host, pilot: Pilot[None], random: Random, number:
         transcript.clear()
     elif step == "flush":
         transcript.flush()
+    elif step == "find":
+        transcript.find(random.choice(["a", "wor", "the", "nowhere", "*", ""]))
+    elif step == "hit":
+        transcript.go_to_hit(random.choice([1, -1]))
+    elif step == "leave":
+        transcript.leave_find(back=random.random() < 0.5)
 
 
 def check(transcript: Transcript) -> None:
@@ -80,6 +87,8 @@ def check(transcript: Transcript) -> None:
     for y, strip in enumerate(shown):
         assert strip.cell_length == size.width
         drawn = transcript.render_line(y).text
+        if transcript.news_below and y == size.height - 1:  # which is told over the last row
+            continue
         assert strip.text == drawn or not drawn.strip()
 
 

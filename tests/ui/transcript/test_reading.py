@@ -115,7 +115,7 @@ async def test_y_copies_the_whole_turn() -> None:
         assert list(app.copied()) == [PARAGRAPHS, "**Why**?"]
 
 
-async def test_new_text_below_is_told_and_moves_nothing() -> None:
+async def test_p4_new_text_below_is_told_and_moves_nothing() -> None:
     app = Host()
     async with app.run_test(size=(60, 10)) as pilot:
         transcript = app.transcript
@@ -155,3 +155,24 @@ async def test_the_hint_goes_to_the_new_text_by_mouse_and_vanishes_when_the_read
         await pilot.click(Transcript, offset=(52, 9))
         assert transcript.following
         assert app.rows()[-1] == "Another one."
+
+
+async def test_p4_the_end_of_thinking_moves_nothing_under_a_reader() -> None:
+    app = Host()
+    async with app.run_test(size=(60, 10)) as pilot:
+        transcript = app.transcript
+        transcript.open(talk(2))
+        transcript.begin(answer("", 9))
+        transcript.action_thinking()
+        transcript.feed_thinking("first this, then that\n\n" * 10)
+        transcript.flush()
+        await pilot.press("pageup")
+        before = shown(app)[:-1]
+        transcript.feed("So it is.\n\n" * 10)
+        transcript.flush()
+        await pilot.pause()
+        assert shown(app)[:-1] == before
+        transcript.finish(note="done")
+        await pilot.pause()
+        assert shown(app)[:-1] == before
+        assert not transcript.following

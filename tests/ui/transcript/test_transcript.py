@@ -71,7 +71,7 @@ async def test_a_conversation_opens_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 14), (90, 30)])
-async def test_streamed_text_looks_like_opened_text(size: tuple[int, int]) -> None:
+async def test_p6_streamed_text_looks_like_opened_text(size: tuple[int, int]) -> None:
     app = Host()
     async with app.run_test(size=size) as pilot:
         transcript = app.transcript
@@ -117,7 +117,7 @@ async def test_text_is_drawn_by_the_clock_too() -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(documents, min_size=2, max_size=4).map("".join), chunkings, st.integers(1, 12))
-async def test_a_reader_who_has_scrolled_up_sees_the_same_rows(text: str, lengths: list[int], up: int) -> None:
+async def test_p4_a_reader_who_has_scrolled_up_sees_the_same_rows(text: str, lengths: list[int], up: int) -> None:
     app = Host()
     async with app.run_test(size=(50, 10)) as pilot:
         transcript = app.transcript
@@ -321,7 +321,7 @@ async def test_more_than_one_drawing_can_take_comes_in_several() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(documents)
-async def test_whole_blocks_are_copied_as_their_source(text: str) -> None:
+async def test_p6_whole_blocks_are_copied_as_their_source(text: str) -> None:
     app = Host()
     async with app.run_test(size=(50, 20)):
         transcript = app.transcript
@@ -468,7 +468,7 @@ async def test_the_raw_view_shows_the_source() -> None:
         assert app.rows() == drawn
 
 
-async def test_only_what_is_seen_of_a_long_conversation_is_read() -> None:
+async def test_p5_only_what_is_seen_of_a_long_conversation_is_read() -> None:
     app = Host()
     turns = [person(SAMPLE, n) if n % 2 else answer(SAMPLE, n) for n in range(2000)]
     async with app.run_test(size=(100, 40)) as pilot:
@@ -484,7 +484,7 @@ async def test_only_what_is_seen_of_a_long_conversation_is_read() -> None:
         assert len(read) < 15
 
 
-async def test_rows_far_from_the_view_are_forgotten() -> None:
+async def test_p5_rows_far_from_the_view_are_forgotten() -> None:
     app = Host()
     async with app.run_test(size=(60, 20)):
         transcript = app.transcript
