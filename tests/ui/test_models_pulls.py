@@ -192,6 +192,17 @@ async def test_a_pull_that_brings_nothing_was_current_already(tmp_path: Path) ->
             await seen.until(lambda: "98 MB  already current" in seen.text())
 
 
+async def test_models_are_brought_up_to_date_by_pulling_them_again(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM, GEMMA])
+        server.route("POST", "/api/pull", answer("pull_already_present"))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            await seen.pilot.press("space", "space", "R")
+            await seen.until(lambda: seen.text().count("already current") == 2)
+            assert [request.json["model"] for request in server.asked("/api/pull")] == ["smollm2:135m", "gemma3:1b"]
+
+
 async def test_names_are_offered_while_one_is_typed(tmp_path: Path) -> None:
     async with LocalServer() as server:
         furnish(server, [SMOLLM])

@@ -86,6 +86,10 @@ class ManagingRoom(Room):
             return marked
         return [] if self.chosen is None else [self.chosen]
 
+    def meant_names(self) -> list[str]:
+        """The names of the same."""
+        return [model.name for model in self.meant()] if self.is_mounted else []
+
     @work(group="inspect", exclusive=True)
     async def action_inspect(self) -> None:
         """All that is known of the model under the cursor."""

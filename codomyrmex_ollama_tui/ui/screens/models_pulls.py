@@ -22,6 +22,7 @@ class PullingRoom(Room):
 
     ROSTER: ClassVar[tuple[Command, ...]] = (
         Command("models.pull", "p", "pull", "Pull a model", "Fetch a model by its name", show=True, short="pull"),
+        Command("models.update", "R", "update", "Update", "Pull the marked models, or this one, again"),
         Command("models.pause", "x", "pause_pulls", "Pause or resume pulls",
                 "Closes their connections; what came stays where the server keeps it"),
         Command("models.again", "a", "retry_pulls", "Try pulls again", "Those that failed, stalled or wait, at once"),
@@ -35,6 +36,15 @@ class PullingRoom(Room):
     def installed_names(self) -> tuple[str, ...]:
         """Hook: the names of the models that the server has, as far as they are known."""
         return ()
+
+    def meant_names(self) -> list[str]:
+        """Hook: the names of the models that an action is about."""
+        return []
+
+    def action_update(self) -> None:
+        """Pull what is there again: the registry may have a newer one."""
+        for name in self.meant_names():
+            self.pull(name)
 
     def show_pulls(self) -> None:
         """The panel and the status line, as the pulls are now."""
@@ -152,6 +162,8 @@ class PullingRoom(Room):
         """Whether an action about pulls can be done now."""
         states = self.services.models.pulls.states
         match action:
+            case "update":
+                return bool(self.meant_names())
             case "pause_pulls":
                 return any(not state.phase.over for state in states)
             case "retry_pulls":
