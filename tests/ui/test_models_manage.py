@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from textual.widgets import Input, TextArea
@@ -347,3 +348,27 @@ async def test_a_model_is_pushed_with_its_progress_and_can_be_stopped(tmp_path: 
             await seen.until(lambda: "pushing" not in seen.text())
             await push("you need to be signed in")
             await push("me/mine:1 is in the registry.")
+
+
+async def test_a_model_is_made_from_a_file(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.gguf"
+    weights.write_bytes(b"GGUF and more")
+    blob = f"/api/blobs/sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()}"
+    async with LocalServer() as server:
+        furnish(server, [SMOLLM])
+        server.route("HEAD", blob, Reply(status=404))
+        server.route("POST", blob, Reply(status=201))
+        server.route("POST", "/api/create", Stream({"status": "parsing GGUF"}, {"status": "success"}))
+        async with stage(server.url, tmp_path) as seen:
+            await seen.ready()
+            assert isinstance(seen.screen, ModelsScreen)
+            seen.screen.action_create_from_file()
+            await seen.until(lambda: "The path of a GGUF file" in seen.text())
+            await type_into(seen, str(tmp_path / "none"))
+            await seen.until(lambda: "✕ none: no such file" in seen.text())
+            seen.screen.query_one(Input).value = str(weights)
+            await seen.pilot.press("enter")
+            await seen.until(lambda: "What the model of weights.gguf will be called." in seen.text())
+            await type_into(seen, "mine:1")
+            await seen.until(lambda: "mine:1 is on the server." in seen.text())
+            assert server.asked("/api/create")[0].json["model"] == "mine:1"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 
 from codomyrmex_ollama_tui.domain.errors import OllamaError
+from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name
 from codomyrmex_ollama_tui.domain.text import one_line
 from codomyrmex_ollama_tui.ui import formats
 from codomyrmex_ollama_tui.ui.commands import Command, bindings
-from codomyrmex_ollama_tui.ui.screens.ask import Confirm
+from codomyrmex_ollama_tui.ui.screens.ask import Ask, Confirm
 from codomyrmex_ollama_tui.ui.screens.models_manage import ManagingRoom
 from codomyrmex_ollama_tui.ui.tell import tell
 
@@ -29,10 +31,12 @@ class MakingRoom(ManagingRoom):
         Command(
             "models.compare", "equals_sign", "compare", "Compare two", "Two marked ones, or the marked one and this"
         ),
+        Command("models.create-file", "", "create_from_file", "Create from a GGUF file",
+                "Send a file of this machine to the server and make a model of it"),
         Command("models.push", "P", "push", "Push", "Send the model to its registry; asks first"),
         Command("models.stop-push", "", "stop_push", "Stop pushing", "Ends the push that is under way"),
         Command("models.charts", "b", "charts", "Charts", "Disk by family, and size against parameters"),
-    )
+    )  # fmt: skip
     BINDINGS = bindings(ROSTER)
 
     editor: Sequence[str] = ()
@@ -62,6 +66,40 @@ class MakingRoom(ManagingRoom):
                 async for progress in lines:
                     self.status_line.say("now", f"creating {name} · {one_line(progress.status, 60)}")
         except OllamaError as error:
+            tell(self.app, str(error), title=f"Create {name}", severity="error")
+        else:
+            tell(self.app, f"{name} is on the server.", title="Create")
+        finally:
+            self.status_line.say("now", "")
+            self.models_changed()
+
+    @work(group="create", exclusive=True)
+    async def action_create_from_file(self) -> None:
+        """A model made from a GGUF file of this machine."""
+        from codomyrmex_ollama_tui.services.from_file import create_from_file, problem_with_file  # seldom needed
+
+        def file_check(text: str) -> str:
+            return problem_with_file(_named(text))
+
+        def name_check(text: str) -> str:
+            return "" if parse_name(text) is not None else problem_with_name(text) or "no model can be called that"
+
+        words = "The path of a GGUF file on this machine."
+        text = await self.app.push_screen_wait(Ask("Create from a file", words, verb="go on", check=file_check))
+        if not text:
+            return
+        path = _named(text)
+        words = f"What the model of {one_line(path.name, 60)} will be called."
+        wanted = await self.app.push_screen_wait(Ask("Create from a file", words, verb="create", check=name_check))
+        if not wanted:
+            return
+        name = one_line(wanted, 40)
+        try:
+            async with aclosing(create_from_file(self.services.server, self.services.models, wanted, path)) as steps:
+                async for step in steps:
+                    amount = f" {formats.amounts(step.done, step.total)}" if step.total else ""
+                    self.status_line.say("now", f"creating {name} · {one_line(step.doing, 60)}{amount}")
+        except (OllamaError, OSError) as error:
             tell(self.app, str(error), title=f"Create {name}", severity="error")
         else:
             tell(self.app, f"{name} is on the server.", title="Create")
@@ -135,3 +173,8 @@ class MakingRoom(ManagingRoom):
         if action in ("create", "compare", "push"):
             return self.is_mounted and self.chosen is not None
         return super().check_managing(action)
+
+
+def _named(text: str) -> Path:
+    """The file that a person means; `~` is their own folder."""
+    return Path(text).expanduser()
