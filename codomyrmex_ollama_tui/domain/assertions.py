@@ -274,6 +274,34 @@ def _checker(schema: str) -> Callable[[object], str]:
     return differs
 
 
+def problem_with_schema(schema: Mapping[str, object]) -> str:
+    """Why an answer cannot be compared with a schema; "" if it can, and also where nothing here checks schemas."""
+    try:
+        _checker(json.dumps(schema, sort_keys=True, default=str))
+    except ValueError as error:
+        return "" if str(error) == MISSING_SCHEMA_CHECKER else str(error)
+    return ""
+
+
+def format_words(text: str, format: str | Mapping[str, object]) -> str:
+    """Whether an answer is what it was asked to be, in a few clean words.
+
+    Args:
+        format: "json", or a JSON schema.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return one_line(f"not valid JSON: {error}", 120)
+    if isinstance(format, str):
+        return "valid JSON"
+    try:
+        differs = _checker(json.dumps(format, sort_keys=True, default=str))(found)
+    except ValueError as error:
+        return one_line(f"valid JSON, schema not checked: {error}", 160)
+    return one_line(f"valid JSON, but not of the schema: {differs}", 160) if differs else "valid JSON of the schema"
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

@@ -101,7 +101,8 @@ def request_for(
         options, found = split_options(values, "")
     except ValueError as error:
         raise NotSendable(str(error)) from None
-    fields: dict[str, Any] = {name: found[name] for name in ("system", "think", "keep_alive", "format") if name in found}
+    wanted = ("system", "think", "keep_alive", "format")
+    fields: dict[str, Any] = {name: found[name] for name in wanted if name in found}
     return ChatRequest(
         model,
         messages_of(conversation, fields.pop("system", ""), turns),

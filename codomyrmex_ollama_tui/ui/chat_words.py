@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -232,8 +232,16 @@ def number_of(count: int) -> str:
     return f"/ search {formats.count(count)} {noun}"
 
 
-def first_choice(models: Sequence[ModelSummary]) -> str:
-    """The model that a conversation without one gets: the newest that can write; "" where there is none."""
+def first_choice(models: Sequence[ModelSummary], used: Iterable[str] = ()) -> str:
+    """The model that a conversation without one gets: used last, else the newest that can write; "" where none is.
+
+    Args:
+        used: models in the order in which they were used, the last one first; those that are gone are passed over.
+    """
+    for name in used:
+        for model in models:
+            if same_model(model.name, name):
+                return model.name
     writers = [model for model in models if model.capabilities is None or "completion" in model.capabilities]
     return (writers or models)[0].name if models else ""
 

@@ -118,7 +118,7 @@ async def test_system_prompt_and_options_are_sent_with_the_next_question(talk: S
 
 async def test_a_preset_sets_its_options(talk: Stage) -> None:
     await command(talk, "/preset precise")
-    assert chat(talk).conversation.options == {"temperature": 0.1, "top_p": 0.5, "top_k": 10, "num_predict": -1}
+    assert (chat(talk).conversation.preset, chat(talk).conversation.options) == ("precise", {})
     await command(talk, "/preset none such")
     assert told(talk).startswith("there is no preset none such; there are balanced")
 

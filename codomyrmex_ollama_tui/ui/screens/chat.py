@@ -26,7 +26,6 @@ from codomyrmex_ollama_tui.ui.widgets.context_meter import context_part
 from codomyrmex_ollama_tui.ui.widgets.conversation_pane import ConversationPane
 
 if TYPE_CHECKING:
-    from codomyrmex_ollama_tui.domain.chat import Think
     from codomyrmex_ollama_tui.domain.models import ModelSummary, RunningModel
     from codomyrmex_ollama_tui.services.build import Services
     from codomyrmex_ollama_tui.services.pulls import PullState
@@ -38,7 +37,7 @@ class ChatScreen(TypingRoom):
     """Chat with one model at a time; an answer goes on while another conversation or screen is looked at.
 
     Args:
-        model: the model of the first conversation; None: the newest of the server, once it is known.
+        model: the model of the first conversation; None: the one talked with last, else the newest of the server.
         editor: the command line of the person's editor, to which a file name is added; () for none.
     """
 
@@ -112,17 +111,10 @@ class ChatScreen(TypingRoom):
 
     def _show_context(self) -> None:
         conversation = self.conversation
-        limit = self._context_in_force()
+        limit = self.context_in_force()
         used, about = words.context_used(conversation)
         self.status_line.put("context", context_part(used, limit, about=about))
         self.pane.heading.show(words.title_of(conversation), conversation.model, limit)
-
-    def _context_in_force(self) -> int | None:
-        """Tokens of the context of this conversation's model; None where that is not known."""
-        model = self.conversation.model
-        here = [one.context_length for one in self.running_models if same_model(one.name, model)]
-        chosen = self.conversation.options.get("num_ctx")
-        return here[0] if here else chosen if isinstance(chosen, int) else None
 
     @property
     def is_full(self) -> bool:
@@ -130,7 +122,7 @@ class ChatScreen(TypingRoom):
         from codomyrmex_ollama_tui.services.chat_context import is_full  # once there is an answer
 
         turns = self.conversation.turns
-        return bool(turns) and turns[-1].answer is not None and is_full(turns[-1], self._context_in_force())
+        return bool(turns) and turns[-1].answer is not None and is_full(turns[-1], self.context_in_force())
 
     def _show_notice(self) -> None:
         model = self.conversation.model
@@ -185,14 +177,16 @@ class ChatScreen(TypingRoom):
 
     @work(group="models", exclusive=True, exit_on_error=False)
     async def check_model(self) -> None:
-        """Looks whether the server has the model of this conversation; a conversation without one gets the newest."""
+        """Looks whether the server has the model of this conversation; a conversation without one gets one."""
         if self.services.server.state.phase is not ServerPhase.READY:
             return
         try:
             self._models = await self.services.models.list_models()
         except OllamaError:
             return  # the top row tells how the server is
-        self.conversation.model = self.conversation.model or words.first_choice(self._models)
+        conversation = self.conversation
+        if not conversation.model and (model := await self.first_model(self._models)) and not conversation.model:
+            conversation.model = model
         self.show_facts()
 
     def action_pull_model(self) -> None:
@@ -238,24 +232,6 @@ class ChatScreen(TypingRoom):
         loaded = [one.name for one in self.running_models]
         return await self.app.push_screen_wait(ModelPicker(self._models, current=current, loaded=loaded))
 
-    @work(group="system", exclusive=True, exit_on_error=False)
-    async def action_system_prompt(self) -> None:
-        """Write what is sent before every question of this conversation."""
-        from codomyrmex_ollama_tui.ui.screens.system_prompt import SystemPrompt  # seldom needed
-
-        conversation = self.conversation
-        text = await self.app.push_screen_wait(SystemPrompt(conversation.system))
-        if text is not None:
-            conversation.system = text
-            self.services.chat.keep(conversation)
-
-    def action_think(self, think: Think) -> None:
-        """Whether, or how much, the model of this conversation is asked to think before it answers."""
-        self.conversation.think = think
-        self.services.chat.keep(self.conversation)
-        said = {True: "It is asked to think.", False: "It is asked not to think."}
-        tell(self.app, said[think] if isinstance(think, bool) else f"It is asked to think: {think}.", timeout=4)
-
     @work(group="room", exclusive=True, exit_on_error=False)
     async def action_make_room(self) -> None:
         """Ask what is to be done about a full context, and do it; the answer is then asked for again, or goes on."""
@@ -268,7 +244,7 @@ class ChatScreen(TypingRoom):
             most = (await self.services.models.details(answer.model)).context_length
         except OllamaError:
             most = None  # the server will say whether it can be that large
-        larger = chat_context.larger_context(self._context_in_force(), most)
+        larger = chat_context.larger_context(self.context_in_force(), most)
         first = chat_context.first_to_keep(conversation, answer)
         count = chat_context.count_above(conversation, first) if first is not None else 0
         room = await self.app.push_screen_wait(ContextChoice(larger=larger, turns=count))

@@ -28,6 +28,9 @@ COMMANDS: Roster = (
     Command("chat.edit", "e", "edit", "Edit the question", "Ask in other words; the old ones stay beside them"),
     Command("chat.earlier", "less_than_sign", "sibling(-1)", "Version before", "Show the version before this one"),
     Command("chat.later", "greater_than_sign", "sibling(1)", "Version after", "Show the version after this one"),
+    Command("chat.options", "f2", "options", "Options", "See and change what this conversation is asked with"),
+    Command("chat.preset", "", "options('preset')", "Choose a preset", "Several options at once, for this chat"),
+    Command("chat.format", "", "options('format')", "Form of the answers", "Text, JSON, or JSON of a schema"),
     Command("chat.system", "", "system_prompt", "System prompt", "What is sent before every question of this chat"),
     *(
         Command(f"chat.think-{name}", "", f"think({value!r})", f"Think: {name}", "For a model that can, in this chat")

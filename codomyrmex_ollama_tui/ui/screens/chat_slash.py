@@ -37,6 +37,8 @@ _PLAIN = (
     ("editor", "editor", "write the prompt in your editor"),
     ("prompts", "prompts", "prompts sent before"),
     ("import", "import", "take in conversations from a file"),
+    ("options", "options", "all options and where each comes from"),
+    ("format", "options('format')", "whether answers are text, JSON or of a schema"),
     ("help", "app.help", "all keys and commands"),
 )
 """Name, action of the screen or the App, help: of those that take nothing."""
@@ -69,6 +71,10 @@ class Chat(Protocol):
         """The values of each preset."""
         ...
 
+    def choose_preset(self, name: str) -> None:
+        """Take a preset, "" for none. Raises ValueError if there is none of that name."""
+        ...
+
     def kept(self) -> None:
         """Something about the conversation has changed."""
         ...
@@ -96,7 +102,9 @@ def _commands(chat: Chat) -> Iterator[SlashCommand]:
     yield SlashCommand("system", "what is sent before every question", partial(_system, chat), "[TEXT]")
     yield SlashCommand("set", "an option of the model", partial(_set, chat), "[OPTION VALUE]", _options)
     presets = sorted(chat.presets())
-    yield SlashCommand("preset", "several options at once", partial(_preset, chat), "NAME", _holding(presets))
+    yield SlashCommand(
+        "preset", "several options at once", partial(_preset, chat), "[NAME]", _holding([*presets, "none"])
+    )
     yield SlashCommand("file", "put a text file into the prompt", partial(_file, chat), "PATH", files_at)
     if chat.conversation.turns:
         yield SlashCommand("find", "find words in this conversation", chat.find_words, "[WORDS]")
@@ -194,19 +202,17 @@ def _set(chat: Chat, text: str) -> None:
 
 
 def _preset(chat: Chat, name: str) -> None:
-    from codomyrmex_ollama_tui.domain.options import split_options
-
-    values = chat.presets().get(name)
-    if values is None:
-        raise ValueError(f"there is no preset {one_line(name, 40)}; there are {', '.join(sorted(chat.presets()))}")
-    options, fields = split_options(dict(values))
-    conversation = chat.conversation
-    conversation.options |= options
-    if isinstance(system := fields.get("system"), str):
-        conversation.system = system
-    chat.kept()
-    said = [f"{key} {value}" for key, value in options.items()] + ["system prompt"] * ("system" in fields)
-    tell(chat.app, " · ".join(said), title=f"Preset {one_line(name, 40)}", timeout=6)
+    if not name:
+        chat.do("options('preset')")
+        return
+    chat.choose_preset("" if name == "none" else name)
+    if name == "none":
+        tell(chat.app, "No preset any more.", title="Preset", timeout=4)
+        return
+    said = " · ".join(f"{key} {one_line(str(value), 40)}" for key, value in chat.presets()[name].items())
+    over = ", ".join(key for key in chat.presets()[name] if key in chat.conversation.options)
+    more = f"\n{over} of this conversation stands over it." if over else ""
+    tell(chat.app, said + more, title=f"Preset {one_line(name, 40)}", timeout=6)
 
 
 def _file(chat: Chat, text: str) -> None:

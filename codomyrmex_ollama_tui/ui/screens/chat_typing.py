@@ -12,7 +12,7 @@ from textual import on, work
 from textual.actions import ActionError, parse
 
 from codomyrmex_ollama_tui.domain.text import one_line
-from codomyrmex_ollama_tui.ui.screens.chat_answers import AnsweringRoom
+from codomyrmex_ollama_tui.ui.screens.chat_asking import AskingRoom
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.transcript import Transcript
 
@@ -24,7 +24,7 @@ LARGEST_FILE = 2_000_000
 """Bytes of a file that is put into a prompt."""
 
 
-class TypingRoom(AnsweringRoom):
+class TypingRoom(AskingRoom):
     """A room in which prompts are written with commands, files and the prompts of before."""
 
     _models: tuple[ModelSummary, ...] | None = None
