@@ -58,6 +58,7 @@ class Run:
         ended: "done", "stopped" or "cancelled"; "" while it runs, or when it was killed.
         problems: what is wrong in the file, with its line; what could be read is here all the same.
         cut: the bytes of an unfinished last line.
+        set_aside: how many cut lines were set aside when the run went on; their cells were asked again.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Run:
     ended: str = ""
     problems: tuple[str, ...] = ()
     cut: int = 0
+    set_aside: int = 0
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -250,6 +252,7 @@ class _Reader:
         self._problems: list[str] = []
         self._ended = ""
         self._attempts = 0
+        self._set_aside = 0
 
     def run(self) -> Run:
         header: dict[str, object] | None = None
@@ -295,6 +298,7 @@ class _Reader:
             self._ended,
             tuple(self._problems),
             self._path.stat().st_size - whole,
+            self._set_aside,
         )
 
     def _take(self, line: dict[str, object]) -> None:
@@ -317,7 +321,7 @@ class _Reader:
             case "end":
                 self._ended = str(line.get("status", "done"))
             case "cut":
-                self._problems.append(f"{line.get('bytes')} bytes of a cut line were set aside")
+                self._set_aside += 1
             case other:
                 raise ValueError(f"a line of the unknown type {other!r}")
 

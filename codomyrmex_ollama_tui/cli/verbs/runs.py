@@ -254,16 +254,18 @@ async def verify(house: House, given: argparse.Namespace) -> int:
     store = house.services.runs
     ids = [_found(house, text) for text in given.runs] or list(store.ids())
     found: dict[str, tuple[str, ...]] = {}
+    notes: dict[str, str] = {}
     for id_ in ids:
         try:
             run = await on_thread(partial(store.read, id_))
             found[id_] = check_run(run)
+            notes[id_] = f"well; {run.set_aside} cut lines were set aside" if run.set_aside else "well"
         except OutputUnreadable as error:
             found[id_] = (error.reason,)
     if given.json:
         tables.write_json([{"run": id_, "problems": list(problems)} for id_, problems in found.items()])
     else:
-        rows = [[id_, words] for id_, problems in found.items() for words in problems or ("well",)]
+        rows = [[id_, words] for id_, problems in found.items() for words in problems or (notes[id_],)]
         tables.write_table((Column("RUN"), Column("FOUND")), rows)
     return FAILED if any(found.values()) else OK
 
