@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,3 +103,19 @@ def test_an_assertion_and_its_opposite_are_never_both_right(text: str, kind: str
     value: object = ["a", "b"] if kind.endswith(("any", "all")) else "a"
     answer = Answer(text)
     assert check(Assertion(kind, value), answer).passed is not check(Assertion(f"not-{kind}", value), answer).passed
+
+
+def test_without_the_extra_a_schema_is_refused_in_words_and_the_rest_works() -> None:
+    code = (
+        "import sys; sys.modules['fastjsonschema'] = None\n"
+        "from codomyrmex_ollama_tui.domain.assertions import Answer, Assertion, assertion_of, check\n"
+        "print(check(assertion_of('is-json', 'a'), Answer('[]')).passed)\n"
+        "print(check(Assertion('is-json', {}), Answer('[]')).why)\n"
+        "try:\n    assertion_of({'type': 'is-json', 'value': {}}, 'a')\nexcept ValueError as error:\n    print(error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    first, second, third = said.stdout.splitlines()
+    assert first == "True"
+    assert "install the extra `bench`" in second
+    assert "a.value" in third
+    assert "install the extra `bench`" in third
