@@ -126,7 +126,7 @@ async def test_a_preset_sets_its_options(talk: Stage) -> None:
 async def test_a_file_becomes_part_of_the_prompt(talk: Stage, server: LocalServer) -> None:
     write("notes.md", b"# Notes\n")
     await command(talk, "/file notes.md")
-    assert composer(talk).text.startswith("⟦notes.md 1: 8 characters")
+    assert composer(talk).text.startswith("⟦notes.md 1: 7 characters, 1 line⟧")
     composer(talk).insert("What is this?")
     await talk.pilot.press("enter")
     await talk.settle()
@@ -173,6 +173,23 @@ async def test_find_and_export_and_help(talk: Stage, tmp_path: Path) -> None:
     composer(talk).focus()
     await command(talk, "/export docx")
     assert told(talk) == "it is saved as markdown, json or jsonl"
+
+
+async def test_find_from_the_composer_comes_back_to_it(talk: Stage) -> None:
+    composer(talk).insert("half")
+    await talk.pilot.press("ctrl+f", *"look")
+    await talk.until(lambda: "1 of 1" in talk.text())
+    await talk.pilot.press("escape")
+    await talk.until(lambda: not talk.screen.query(FindBar))
+    assert composer(talk).has_focus
+    assert composer(talk).text == "half"
+    await talk.pilot.press("ctrl+f")
+    await talk.until(lambda: bool(talk.screen.query(FindBar)))
+    await talk.pilot.press("ctrl+n")
+    await talk.until(lambda: not talk.screen.query(FindBar))
+    assert composer(talk).has_focus
+    await talk.pilot.press("ctrl+f", "x")
+    assert composer(talk).text == "x", "in an empty conversation there is nothing to find"
 
 
 async def test_code_is_saved_from_the_transcript(talk: Stage) -> None:

@@ -219,7 +219,7 @@ async def test_a_long_line_is_kept_apart_too_and_a_short_paste_is_text() -> None
     async with Host().run_test() as pilot:
         composer = composer_of(pilot)
         await paste(pilot, "x" * LONG_LINE)
-        assert "⟦pasted 1: 10,000 characters, 1 lines⟧" in composer.text
+        assert "⟦pasted 1: 10,000 characters, 1 line⟧" in composer.text
         await paste(pilot, "short\r\nand\rplain")
         assert composer.text.endswith("⟧short\nand\nplain")
         assert composer.draft.prompt == "x" * LONG_LINE + "short\nand\nplain"

@@ -86,7 +86,8 @@ class TypingRoom(AskingRoom):
 
     async def action_find_here(self) -> None:
         """Find words in the conversation that is open."""
-        await self.pane.transcript.action_find()
+        if self.conversation.turns:
+            await self.pane.transcript.action_find()
 
     async def _find_words(self, text: str) -> None:
         await self.pane.transcript.action_find(text)

@@ -199,16 +199,18 @@ class Composer(TextArea):
         """The marker for a text that is kept apart; what is sent in its place."""
         self._pastes += 1
         what = one_line(what, 60).translate({ord("⟦"): "(", ord("⟧"): ")"})
-        marker = f"⟦{what} {self._pastes}: {len(text):,} characters, {text.count(chr(10)) + 1:,} lines⟧"
+        lines = text.count("\n") + 1
+        marker = f"⟦{what} {self._pastes}: {len(text):,} characters, {lines:,} line{'s' * (lines != 1)}⟧"
         self._pasted[marker] = sent
         return marker
 
     def attach(self, name: str, text: str) -> None:
         """Puts the text of a file at the cursor, as one marker; it is sent as code under the file's name."""
+        text = text.removesuffix("\n")
         longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
         fence = "`" * max(3, longest + 1)
         ending = name.rpartition(".")[2] if "." in name else ""
-        sent = f"{one_line(name)}:\n\n{fence}{one_line(ending, 20)}\n{text.removesuffix(chr(10))}\n{fence}\n"
+        sent = f"{one_line(name)}:\n\n{fence}{one_line(ending, 20)}\n{text}\n{fence}\n"
         line = self.document[self.cursor_location[0]][: self.cursor_location[1]]
         self.insert("\n" * bool(line.strip()) + self._mark(name, text, sent) + "\n")
 

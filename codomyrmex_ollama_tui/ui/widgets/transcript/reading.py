@@ -27,6 +27,7 @@ class ReadingView(FindingView):
     def __init__(self, *, max_width: int = 100, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(max_width=max_width, id=id, classes=classes)
         self._bar: FindBar | None = None
+        self._came_from: Widget | None = None  # what had the focus when the bar was opened
         self._news = False
         self._hint: Strip | None = None
 
@@ -162,7 +163,7 @@ class ReadingView(FindingView):
         from codomyrmex_ollama_tui.ui.widgets.find_bar import FindBar  # seldom needed
 
         if self._bar is None and isinstance(self.parent, Widget):
-            self._bar = FindBar(self)
+            self._bar, self._came_from = FindBar(self), self.screen.focused
             await self.parent.mount(self._bar, after=self)
             self.refresh_bindings()
         if self._bar is not None:
@@ -182,8 +183,10 @@ class ReadingView(FindingView):
         bar, self._bar = self._bar, None
         self.leave_find(back=back)
         if bar is not None:
+            if bar.has_focus_within or self.has_focus:
+                came_from = self._came_from if back else None
+                (came_from if came_from is not None and came_from.is_attached else self).focus()
             bar.remove()
-            self.focus()
             self.refresh_bindings()
 
     def on_transcript_found(self, message: FindingView.Found) -> None:

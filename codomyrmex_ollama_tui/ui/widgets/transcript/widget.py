@@ -63,7 +63,9 @@ class Transcript(ReadingView):
         if self._turns and self._turns[-1].streaming:
             self._feed_into(self._turns[-1])
         self._settle()
-        if self.finding:
+        if not self._turns:
+            self.close_find(back=False)
+        elif self.finding:
             self._search_all()
 
     def add(self, turn: TurnView) -> None:
