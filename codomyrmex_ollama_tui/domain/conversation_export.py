@@ -195,10 +195,12 @@ def _turn(value: object, where: str) -> Turn:
 
 
 def _facts(value: Mapping[str, Any]) -> AnswerFacts:
-    known = {one.name for one in fields(AnswerFacts)} - {"done_reason"}
-    figures = {name: figure for name, figure in value.items() if name in known and _is_figure(figure)}
-    reason = value.get("done_reason")
-    return AnswerFacts(done_reason=reason if isinstance(reason, str) else "", **figures)
+    known = {one.name for one in fields(AnswerFacts)} - {"done_reason", "checked"}
+    figures: dict[str, Any] = {name: figure for name, figure in value.items() if name in known and _is_figure(figure)}
+    words: dict[str, Any] = {
+        name: word for name in ("done_reason", "checked") if isinstance(word := value.get(name), str)
+    }
+    return AnswerFacts(**words | figures)
 
 
 def _is_figure(value: object) -> bool:

@@ -36,6 +36,7 @@ class AnswerFacts:
         context_used: tokens of the context in use after the answer: prompt_eval_count + eval_count.
         prompt_tokens: `prompt_eval_count`.
         prompt_s: seconds of reading the prompt.
+        checked: whether an answer that was to be JSON is, in a few words; "" for others.
     """
 
     tokens: int | None = None
@@ -47,6 +48,7 @@ class AnswerFacts:
     context_used: int | None = None
     prompt_tokens: int | None = None
     prompt_s: float | None = None
+    checked: str = ""
 
 
 @dataclass(slots=True)

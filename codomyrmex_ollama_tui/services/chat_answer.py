@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.history import History
     from codomyrmex_ollama_tui.services.server import ServerService
 
+REPEATED = 30
+"""Equal tokens in a row after which Ollama ends an answer without a word about it."""
+LOOPED = f"the server ended it: the model had said the same token more than {REPEATED} times in a row"
 KEPT_EVERY = 0.5
 """Seconds after which what has come of an answer is on disk, at the latest."""
 
@@ -113,6 +116,8 @@ class Reading:
         self._restart = restart
         self._start = turn.text
         self._held = ""
+        self._token = ""
+        self._equal = 0
 
     async def pieces(
         self, prepared: Callable[[OllamaClient], Awaitable[ChatRequest]]
@@ -127,6 +132,7 @@ class Reading:
         sent_at = self._clock()
         first_at: float | None = None
         end: AnswerEnd | None = None
+        request: ChatRequest | None = None
         try:
             client = await self._server.client()
             request = await prepared(client)
@@ -155,8 +161,14 @@ class Reading:
             self._stop_thinking()
         if self.error is None and end is None:
             self.error = StreamUnfinished("the answer ended without its last line")
+        if isinstance(self.error, StreamUnfinished) and self._equal >= REPEATED:
+            self.error = StreamUnfinished(LOOPED)
         if self.error is None:
             turn.status, turn.words = "complete", ""
+            if request is not None and request.format is not None:
+                from codomyrmex_ollama_tui.domain.assertions import format_words  # seldom needed
+
+                turn.answer = replace(turn.answer, checked=format_words(turn.text, request.format))
         else:
             turn.status = "unfinished" if isinstance(self.error, StreamUnfinished) else "failed"
             turn.words = one_line(str(self.error), 400)
@@ -164,6 +176,7 @@ class Reading:
     def _taken(self, piece: AnswerPiece) -> list[Thought | Said | Restarted]:
         events: list[Thought | Said | Restarted] = []
         text = piece.text
+        self._count_equal(text or piece.thinking)
         if self._restart is not None and text:
             self._held += text
             anew = begins_anew(self._start, self._held)
@@ -189,6 +202,12 @@ class Reading:
         if text or piece.thinking:
             self.keeper.take(text, piece.thinking)
         return events
+
+    def _count_equal(self, token: str) -> None:
+        """How often the last token has come in a row, white space around it aside, as the server counts."""
+        token = token.strip()
+        self._equal = self._equal + 1 if token == self._token else 1
+        self._token = token
 
     def _stop_thinking(self) -> None:
         if self._thinking_since is not None:

@@ -58,9 +58,11 @@ def sent_turns(turns: Sequence[Turn]) -> list[Turn]:
     for turn, following in zip_longest(turns, turns[1:]):
         if turn.role == "user":
             answer = following if following is not None and following.role == "assistant" else None
-            if (turn.text or turn.images) and (answer is None or answer.text or answer.status == "streaming"):
+            if (turn.text or turn.images) and (
+                answer is None or answer.text or answer.tool_calls or answer.status == "streaming"
+            ):
                 sent.append(turn)
-        elif turn.text:
+        elif turn.text or turn.tool_calls:
             sent.append(turn)
     return sent
 
@@ -77,7 +79,7 @@ def messages_of(
 
     messages = [Message("system", system)] if system else []
     messages += [
-        Message(turn.role, turn.text, images=turn.images)
+        Message(turn.role, turn.text, images=turn.images, tool_calls=turn.tool_calls)
         for turn in sent_turns(conversation.turns if turns is None else turns)
     ]
     return tuple(messages)

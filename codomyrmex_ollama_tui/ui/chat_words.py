@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -101,6 +103,8 @@ def note_of(turn: Turn) -> str:
         case "complete":
             reason = turn.answer.done_reason if turn.answer is not None else ""
             words.append(_ENDS.get(reason) or one_line(reason, 40))
+            if turn.answer is not None and turn.answer.checked:
+                words.append(one_line(turn.answer.checked, 160))
         case "stopped":
             words.append("stopped")
         case "interrupted":
@@ -112,9 +116,24 @@ def note_of(turn: Turn) -> str:
     return " · ".join(words)
 
 
+def calls_of(turn: Turn) -> str:
+    """The functions that an answer asks to be called, as blocks of JSON to be shown under its text; "" for none.
+
+    Nothing calls them. What stands in them is a model's: the fences are longer than any inside.
+    """
+    blocks = []
+    for call in turn.tool_calls:
+        shown = {"name": call.name, "arguments": dict(call.arguments)}
+        data = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", data)), default=0))
+        blocks.append(f"\n\nTool call, not carried out:\n\n{fence}json\n{data}\n{fence}\n")
+    return "".join(blocks)
+
+
 def is_empty(turn: Turn) -> bool:
     """Whether an answer brought nothing at all."""
-    return turn.role == "assistant" and not turn.text and not turn.thinking and turn.status != "complete"
+    brought = turn.text or turn.thinking or turn.tool_calls
+    return turn.role == "assistant" and not brought and turn.status != "complete"
 
 
 def colours(conversation: Conversation) -> dict[str, int]:
@@ -138,7 +157,7 @@ def view_of(turn: Turn, colour: int | None, now: datetime, place: tuple[int, int
         return TurnView(
             id=turn.id,
             speaker=name,
-            text=turn.text,
+            text=turn.text + ("" if turn.status == "streaming" else calls_of(turn)),
             thinking=turn.thinking,
             kind="assistant",
             colour=colour,

@@ -159,6 +159,8 @@ class AnsweringRoom(ListedRoom):
         if not self.is_attached:
             return
         if opened:
+            if calls := words.calls_of(answer):
+                self.pane.transcript.feed(calls)
             self.pane.transcript.finish(note=words.note_of(answer), status=words.shown_status(answer))
         else:
             end = answer.words or words.note_of(answer)
