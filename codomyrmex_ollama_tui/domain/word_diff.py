@@ -227,10 +227,8 @@ def _walk_back(history: Sequence[array[int]], x: int, y: int, low: int, first: i
     for edits in range(len(history) - 1, -1, -1):
         furthest, k = history[edits], x - y
         middle = edits + 1
-        if k == -edits or (k != edits and furthest[middle + k - 1] < furthest[middle + k + 1]):
-            came = k + 1
-        else:
-            came = k - 1
+        down = k == -edits or (k != edits and furthest[middle + k - 1] < furthest[middle + k + 1])
+        came = k + 1 if down else k - 1
         from_x = furthest[middle + came] if edits else 0
         from_y = from_x - came if edits else 0
         while x > from_x and y > from_y:

@@ -56,7 +56,7 @@ class Answers:
     """The answers that are being written, at most one in each conversation."""
 
     def __init__(self, reader: Reader, *, clock: Callable[[], float]) -> None:
-        self._reader = reader
+        self._readers = [reader]
         self._clock = clock
         self._on_their_way: dict[str, Answering] = {}
 
@@ -71,6 +71,11 @@ class Answers:
         """The answer on its way in the conversation with that id."""
         return self._on_their_way.get(conversation_id)
 
+    def listen(self, reader: Reader) -> Callable[[], None]:
+        """Tells one more reader of every answer, after the first one; gives what ends that."""
+        self._readers.append(reader)
+        return lambda: self._readers.remove(reader)
+
     def expect(self, conversation: Conversation, draft: Draft, replaced: Turn | None = None) -> Answering:
         """From now on the conversation waits for an answer; `read` gets it."""
         answering = Answering(conversation, draft, replaced, self._clock())
@@ -79,26 +84,29 @@ class Answers:
 
     async def read(self, answering: Answering, asking: AsyncGenerator[ChatEvent, None]) -> None:
         """Asks, and reads to the end. Cancelling it stops the model and keeps what has come."""
-        reader = self._reader
         try:
             async with aclosing(asking) as events:
                 async for event in events:
                     match event:
                         case Said(text):
                             self._count(answering)
-                            reader.answer_grew(answering, text=text)
+                            for reader in self._readers:
+                                reader.answer_grew(answering, text=text)
                         case Thought(text):
                             self._count(answering)
-                            reader.answer_grew(answering, thinking=text)
+                            for reader in self._readers:
+                                reader.answer_grew(answering, thinking=text)
                         case Asked(question, answer):
                             answering.answer = answer
-                            reader.answer_begun(answering, question, answer)
+                            for reader in self._readers:
+                                reader.answer_begun(answering, question, answer)
                             if answering.stopped:  # before it could be cancelled
                                 break
         finally:
             del self._on_their_way[answering.conversation.id]
             if answering.answer is not None:
-                reader.answer_ended(answering, answering.answer)
+                for reader in tuple(self._readers):  # one may leave at that
+                    reader.answer_ended(answering, answering.answer)
 
     def _count(self, answering: Answering) -> None:
         answering.pieces += 1

@@ -217,7 +217,7 @@ class CotuiApp(App[None], HasKeymap, inherit_bindings=False):
             )
 
     def _leave_first_run(self) -> None:
-        if type(self.screen).__name__ == "FirstRunScreen":
+        if type(self.screen).__name__ in ("FirstRunScreen", "ChatCompare"):
             self.pop_screen()
 
     @work(group="first-run", exclusive=True, exit_on_error=False)

@@ -19,7 +19,7 @@ from codomyrmex_ollama_tui.services.server import ServerPhase
 from codomyrmex_ollama_tui.ui import chat_words as words
 from codomyrmex_ollama_tui.ui.commands import bindings, shown_key
 from codomyrmex_ollama_tui.ui.screens.chat_commands import COMMANDS
-from codomyrmex_ollama_tui.ui.screens.chat_typing import TypingRoom
+from codomyrmex_ollama_tui.ui.screens.chat_others import OthersRoom
 from codomyrmex_ollama_tui.ui.screens.room import local_now
 from codomyrmex_ollama_tui.ui.tell import tell
 from codomyrmex_ollama_tui.ui.widgets.context_meter import context_part
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from codomyrmex_ollama_tui.store.settings import SettingsStore
 
 
-class ChatScreen(TypingRoom):
+class ChatScreen(OthersRoom):
     """Chat with one model at a time; an answer goes on while another conversation or screen is looked at.
 
     Args:
@@ -201,36 +201,33 @@ class ChatScreen(TypingRoom):
     async def action_choose_model(self) -> None:
         """Change the model of this conversation."""
         conversation = self.conversation
-        name = await self._picked_model(conversation.model)
-        if name:
-            conversation.model = name
+        names = await self._picked_models(conversation.model)
+        if names:
+            conversation.model = names[0]
             self.services.chat.keep(conversation)
             self.show_facts()
 
-    @work(group="pick", exclusive=True, exit_on_error=False)
-    async def action_ask_another(self) -> None:
-        """Ask another model the same; its answer stands beside the others."""
-        conversation, answer = self.conversation, self.answer_in_hand()
-        if answer is None:
-            return
-        name = await self._picked_model(answer.model)
-        if name and conversation is self.conversation and self.answers.of(conversation) is None:
-            self.ask_again(answer, name)
+    async def pick_models(self, current: str) -> Sequence[str]:
+        """The models that are to be asked the same."""
+        return await self._picked_models(current, title="Ask other models the same", several=True)
 
-    async def _picked_model(self, current: str) -> str | None:
-        """The model that is chosen out of those on the server; None for none."""
+    async def _picked_models(
+        self, current: str, *, title: str = "Model of this conversation", several: bool = False
+    ) -> Sequence[str]:
+        """The models that are chosen out of those on the server; none on esc."""
         from codomyrmex_ollama_tui.ui.screens.model_picker import ModelPicker  # seldom needed
 
         if self.services.server.state.phase is not ServerPhase.READY:
             tell(self.app, "No server has answered yet, so its models are not known.", title="Models")
-            return None
+            return ()
         try:
             self._models = await self.services.models.list_models()
         except OllamaError as error:
             tell(self.app, str(error), title="Models", severity="error")
-            return None
+            return ()
         loaded = [one.name for one in self.running_models]
-        return await self.app.push_screen_wait(ModelPicker(self._models, current=current, loaded=loaded))
+        picker = ModelPicker(self._models, current=current, loaded=loaded, title=title, several=several)
+        return await self.app.push_screen_wait(picker) or ()
 
     @work(group="room", exclusive=True, exit_on_error=False)
     async def action_make_room(self) -> None:
@@ -293,6 +290,8 @@ class ChatScreen(TypingRoom):
                 return bool(turns) and self.services.chat.history is not None
             case "import":
                 return self.services.chat.history is not None
+            case "compare":
+                return self.has_siblings
             case "sibling":
                 return not answering and self.has_siblings
             case "pull_model":

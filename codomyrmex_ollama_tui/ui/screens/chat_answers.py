@@ -22,7 +22,7 @@ from codomyrmex_ollama_tui.ui.widgets.composer import Composer, Draft
 
 if TYPE_CHECKING:
     from codomyrmex_ollama_tui.services.build import Services
-    from codomyrmex_ollama_tui.services.chat import ChatEvent, Turn
+    from codomyrmex_ollama_tui.services.chat import ChatEvent, Conversation, Turn
     from codomyrmex_ollama_tui.store.settings import SettingsStore
 
 RUNNING_KNOWN_AFTER = 2.0
@@ -52,6 +52,10 @@ class AnsweringRoom(ListedRoom):
     def show_facts(self) -> None:
         """Hook: draw everything around the transcript."""
 
+    def to_follow(self, conversation: Conversation) -> str:
+        """Hook: the names of the models that are still to be asked the same."""
+        return ""
+
     def key_of(self, command_id: str) -> str:
         """Hook: the key of a command, as it is shown."""
         return ""
@@ -65,6 +69,8 @@ class AnsweringRoom(ListedRoom):
         known = self.running_models if now - answering.asked_at >= RUNNING_KNOWN_AFTER else None
         queued = self.services.chat.is_queued(self.conversation)
         line = words.progress(answering, now, self.services.server.state.phase, known, queued=queued)
+        if then := self.to_follow(self.conversation):
+            line += f" · then {then}"
         self.pane.transcript.set_note(answering.answer.id, line)
 
     # ------------------------------------------------------------ asking and answering
@@ -108,15 +114,17 @@ class AnsweringRoom(ListedRoom):
         replaced: Turn | None = None,
         *,
         fresh: bool = False,
+        conversation: Conversation | None = None,
     ) -> None:
-        answering = self.answers.expect(self.conversation, draft, replaced)
+        conversation = conversation or self.conversation
+        answering = self.answers.expect(conversation, draft, replaced)
         answering.fresh = fresh
         if self._seconds is not None:
             self._seconds.resume()
         self.ask_running()
         self.run_worker(
             self.answers.read(answering, events),
-            group=f"answer:{self.conversation.id}",
+            group=f"answer:{conversation.id}",
             exclusive=True,
             exit_on_error=False,
         )
@@ -197,21 +205,22 @@ class AnsweringRoom(ListedRoom):
         """Ask for the last answer again; the old one stays beside the new one."""
         self.ask_again(self.conversation.turns[-1])
 
-    def ask_again(self, answer: Turn, model: str | None = None) -> None:
+    def ask_again(self, answer: Turn, model: str | None = None, *, conversation: Conversation | None = None) -> None:
         """Asks what a turn answers once more; the new answer is shown in its place.
 
         Args:
             model: another model; the conversation's if None.
+            conversation: that of the turn; the one that is open if None.
         """
-        chat, conversation = self.services.chat, self.conversation
+        chat, conversation = self.services.chat, conversation or self.conversation
         question = conversation.tree[answer.parent or ""]
-        if self.composer.draft.prompt == question.text:  # it had been given back
+        if conversation is self.conversation and self.composer.draft.prompt == question.text:  # it had been given back
             self.composer.put(Draft())
         events = chat.again(conversation, answer, model=model)
         empty = words.is_empty(answer)
         if empty:
             chat.drop(conversation, answer)
-        self._ask(Draft(question.text), events, None if empty else answer)
+        self._ask(Draft(question.text), events, None if empty else answer, conversation=conversation)
 
     def answer_in_hand(self) -> Turn | None:
         """The answer whose block is selected in the transcript, else the last one."""
@@ -256,9 +265,9 @@ class AnsweringRoom(ListedRoom):
     @property
     def has_siblings(self) -> bool:
         """Whether anything that is shown has been asked or answered more than once."""
-        return self._forked() is not None
+        return self.forked() is not None
 
-    def _forked(self) -> Turn | None:
+    def forked(self) -> Turn | None:
         """The selected turn if it has siblings, else the last one that has."""
         conversation = self.conversation
         children: dict[str | None, int] = {}
@@ -271,7 +280,7 @@ class AnsweringRoom(ListedRoom):
 
     def action_sibling(self, step: int) -> None:
         """Show the version before (−1) or after (1) the one that is shown."""
-        turn = self._forked()
+        turn = self.forked()
         if turn is None:
             return
         siblings = self.conversation.siblings(turn)

@@ -1,4 +1,4 @@
-"""Choosing the model of a conversation: a filter, the models of the server, one line each."""
+"""Choosing a model, or several: a filter, the models of the server, one line each."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 NAME_CELLS = 28
 
 
-class ModelPicker(ModalScreen[str]):
-    """Dismissed with the name of a model, or with None on esc.
+class ModelPicker(ModalScreen[Sequence[str]]):
+    """Dismissed with the names of the models chosen, at least one, or with None on esc.
 
     Args:
         models: what the server has, in its own order.
         current: the model of the conversation; the cursor begins on it.
         loaded: the names of models in memory.
+        title: what stands over the list.
+        several: more than one may be marked; they are given in the order in which they were.
     """
 
     BINDING_GROUP_TITLE = "Models"
@@ -39,6 +41,7 @@ class ModelPicker(ModalScreen[str]):
         Command("model-picker.choose", "enter", "choose", "Choose", "Use this model", palette=False),
         Command("model-picker.down", "down", "move(1)", "Down", "The next model", palette=False),
         Command("model-picker.up", "up", "move(-1)", "Up", "The model above", palette=False),
+        Command("model-picker.mark", "tab", "mark", "Mark", "Take this model as well", palette=False),
         Command("model-picker.cancel", "escape", "cancel", "Cancel", "Keep the model", palette=False),
     )
     BINDINGS = bindings(ROSTER)
@@ -55,16 +58,29 @@ class ModelPicker(ModalScreen[str]):
     }
     """
 
-    def __init__(self, models: Sequence[ModelSummary], *, current: str, loaded: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        models: Sequence[ModelSummary],
+        *,
+        current: str,
+        loaded: Sequence[str] = (),
+        title: str = "Model of this conversation",
+        several: bool = False,
+    ) -> None:
         super().__init__()
+        self._title = title
+        self._several = several
+        self._marked: list[str] = []
         self._models = models
         self._current = current
         self._loaded = loaded
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = "Model of this conversation"
-            dialog.border_subtitle = keys_line(("enter", "use it"), ("↑↓", "move"), ("esc", "keep the model")).markup
+            dialog.border_title = self._title
+            keys = (("enter", "ask"), ("tab", "mark")) if self._several else (("enter", "use it"),)
+            leave = "leave" if self._several else "keep the model"
+            dialog.border_subtitle = keys_line(*keys, ("↑↓", "move"), ("esc", leave)).markup
             yield Input(placeholder="filter by name, family or size")
             yield OptionList(markup=False)
             yield Static(classes="words")
@@ -90,7 +106,9 @@ class ModelPicker(ModalScreen[str]):
             count = f"{len(found)} of {len(self._models)} models" if words else f"{len(found)} models"
         else:
             count = "no model matches" if self._models else "no model on this server yet"
-        self.query_one(Static).update(count)
+        if self._marked:
+            count += f" · ✓ {len(self._marked)} marked: " + ", ".join(one_line(name, 30) for name in self._marked)
+        self.query_one(Static).update(Content(count))
 
     def _line(self, model: ModelSummary) -> Content:
         loaded = any(same_model(model.name, name) for name in self._loaded)
@@ -100,7 +118,11 @@ class ModelPicker(ModalScreen[str]):
             one_line(model.details.quantization_level, 7).rjust(8),
             formats.size(model.size).rjust(9) if model.size else "",
         )
+        marks: list[tuple[str, str]] = []
+        if self._several:
+            marks.append(("✓ ", "$success") if model.name in self._marked else ("  ", ""))
         return Content.assemble(
+            *marks,
             ("● ", "$success") if loaded else ("○ ", "$faint"),
             name + " " * max(1, NAME_CELLS - Content(name).cell_length),
             ("".join(facts), "$muted"),
@@ -114,13 +136,33 @@ class ModelPicker(ModalScreen[str]):
         else:
             options.action_cursor_up()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where one model is wanted, none is marked."""
+        return self._several if action == "mark" else True
+
+    def action_mark(self) -> None:
+        """Mark the model under the cursor, or take its mark away, and go on to the next."""
+        options = self.query_one(OptionList)
+        at = options.highlighted
+        if at is None:
+            return
+        name = self._found[at].name
+        if name in self._marked:
+            self._marked.remove(name)
+        else:
+            self._marked.append(name)
+        self._filter(self.query_one(Input).value)
+        options.highlighted = min(at + 1, len(self._found) - 1)
+
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
     def action_choose(self) -> None:
-        """Take the model under the cursor."""
+        """Take what is marked, else the model under the cursor."""
         at = self.query_one(OptionList).highlighted
-        if at is not None:
-            self.dismiss(self._found[at].name)
+        if self._marked:
+            self.dismiss(tuple(self._marked))
+        elif at is not None:
+            self.dismiss((self._found[at].name,))
 
     def action_cancel(self) -> None:
         """Close and keep the model."""
