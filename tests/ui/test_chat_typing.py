@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codomyrmex_ollama_tui.ui.screens.chat_options import ChatOptions
 from codomyrmex_ollama_tui.ui.screens.chat_slash import commands_of, files_at
 from codomyrmex_ollama_tui.ui.widgets.find_bar import FindBar
 from tests.support.server import LocalServer
@@ -190,6 +191,13 @@ async def test_find_from_the_composer_comes_back_to_it(talk: Stage) -> None:
     assert composer(talk).has_focus
     await talk.pilot.press("ctrl+f", "x")
     assert composer(talk).text == "x", "in an empty conversation there is nothing to find"
+
+
+async def test_options_opens_the_form(talk: Stage) -> None:
+    await talk.pilot.press(*"/optio", "tab", "enter")
+    await talk.until(lambda: isinstance(talk.screen, ChatOptions))
+    await talk.pilot.press("escape")
+    await talk.until(lambda: talk.screen is not None and not isinstance(talk.screen, ChatOptions))
 
 
 async def test_code_is_saved_from_the_transcript(talk: Stage) -> None:
