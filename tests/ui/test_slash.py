@@ -201,3 +201,17 @@ async def test_a_command_with_an_argument_that_may_be_left_out() -> None:
             await pilot.press("enter")
             await pilot.pause()
         assert app.done == ["export ", "export json"]
+
+
+@pytest.mark.parametrize("prompt", ["/retry", "//", "/model qwen3:4b", "/etc/hosts is a file", "/retry\nthis"])
+async def test_a_prompt_that_comes_back_is_sent_and_not_done(prompt: str) -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for way in (app.composer.put_prompt, app.composer.recall):
+            way(prompt)
+            await pilot.press("enter")
+            await pilot.pause()
+        await pilot.press("up", "enter")
+        await pilot.pause()
+        assert app.sent == [prompt] * 3
+        assert app.done == []

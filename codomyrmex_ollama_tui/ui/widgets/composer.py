@@ -34,6 +34,8 @@ SWAPPED_KEYS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The keymap of people who want enter to begin a new line."""
 
+_LIKE_A_COMMAND: Final = re.compile(r"//|/[a-z]*(?:[ \t]|\Z)")
+
 Reach = Literal["page-up", "page-down", "top", "end"]
 
 
@@ -186,6 +188,8 @@ class Composer(TextArea):
 
     def _draft_of(self, prompt: str) -> Draft:
         text = self._admit(prompt)
+        if self._commands is not None and _LIKE_A_COMMAND.match(text):
+            text = "/" + text  # sent as it was, and not done
         return Draft(text, {text: self._pasted[text]} if text in self._pasted else {})
 
     def _admit(self, text: str) -> str:
@@ -275,7 +279,7 @@ class Composer(TextArea):
 
     def action_send(self) -> None:
         """Sends the prompt, if there is one and it can be sent."""
-        draft = self.draft
+        draft = typed = self.draft
         if not draft.prompt.strip():
             return
         if self._commands is not None and draft.text.startswith("/"):
@@ -286,7 +290,7 @@ class Composer(TextArea):
         if not self.ready:
             self.post_message(self.Held(self))
             return
-        self.remember(draft)
+        self.remember(typed)
         self.put(Draft())
         self.post_message(self.Submitted(self, draft))
 
