@@ -137,9 +137,10 @@ def is_empty(turn: Turn) -> bool:
 
 
 def colours(conversation: Conversation) -> dict[str, int]:
-    """The colour (0–5) of each model, in the order in which they entered the conversation."""
+    """The colour (0–5) of each model, in the order in which they entered the conversation, on whatever path."""
     found: dict[str, int] = {}
-    for model in [*(turn.model for turn in conversation.turns), conversation.model]:
+    turns = conversation.tree.values() or conversation.turns
+    for model in [*(turn.model for turn in turns), conversation.model]:
         if model and model not in found:
             found[model] = len(found) % MODEL_COLOURS
     return found

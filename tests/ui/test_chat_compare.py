@@ -250,6 +250,7 @@ async def test_an_answer_on_its_way_is_shown_as_it_grows_and_esc_stops_it(tmp_pa
             await half.reached()
             await compare(s)
             await s.until(lambda: "The sky▍" in s.text())
+            assert s.text().count("▍") == 1
             assert "▶ smollm2:135m is answering" in s.text()
             await s.pilot.press("d")
             await s.until(lambda: "differences once both are whole" in s.text())

@@ -156,6 +156,15 @@ def test_models_keep_the_colours_in_which_they_entered_a_conversation() -> None:
     assert words.colours(conversation) == {"a": 0, "b": 1, "c": 2}
 
 
+def test_a_model_keeps_its_colour_whichever_version_is_shown() -> None:
+    conversation = Conversation("c", "", "a")
+    question = Turn("1", "user", "?")
+    first, second = (Turn(name, "assistant", model=name, parent="1") for name in "ab")
+    conversation.add(question, first, second)
+    assert conversation.turns == [question, second]
+    assert words.colours(conversation) == {"a": 0, "b": 1}
+
+
 def test_the_context_in_use_is_that_of_the_last_answer_that_counted_it() -> None:
     conversation = Conversation("c", "", "m")
     assert words.context_used(conversation) == (None, False)

@@ -64,6 +64,7 @@ class ChatCompare(Room):
         #compare-head { height: 1; margin: 1 2 0 2; }
         #compare-question { height: auto; max-height: 3; margin: 1 2 0 2; padding: 0 1; border-left: outer $faint; }
         #compare-columns { margin: 1 1 0 1; }
+        &.-wide AnswerColumn { padding: 1 0 0 1; }
         &.-narrow #compare-head { margin: 0 2; }
         &.-narrow #compare-question { margin: 0 2; max-height: 2; }
         &.-narrow #compare-columns { margin: 0 1; }
@@ -135,11 +136,7 @@ class ChatCompare(Room):
 
     def _show(self, number: int) -> None:
         turn, versions = self._shown[number], self.versions
-        colours = words.colours(self.conversation)
-        for one in versions:
-            if one.model and one.model not in colours:
-                colours[one.model] = len(colours) % words.MODEL_COLOURS
-        view = words.view_of(turn, colours.get(turn.model), self.now())
+        view = words.view_of(turn, words.colours(self.conversation).get(turn.model), self.now())
         figures, view.note, view.suffix = view.note, "", ""
         if turn.status in ("failed", "unfinished"):
             figures, view.note = "", figures

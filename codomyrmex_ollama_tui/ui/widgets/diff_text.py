@@ -91,7 +91,7 @@ class DiffText(ScrollView, can_focus=True):
         breaks = line_breaks("".join(run.text for run in runs), width)
         self._starts = [start for start, _ in breaks]
         self._rows = cut_runs(runs, breaks)
-        self._signs = [any(run.style.bold for run in row) for row in self._rows]
+        self._signs = [any(run.style.bold and run.text.strip() for run in row) for row in self._rows]
         self.virtual_size = Size(self.size.width, len(self._rows))
         self.refresh()
 

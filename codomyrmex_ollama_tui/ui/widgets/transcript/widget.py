@@ -162,6 +162,9 @@ class Transcript(ReadingView):
 
     def _feed_into(self, turn: Turn) -> None:
         turn.read(self._text_width)
+        first, last = self._column.span_of(turn)
+        if first < last and self._column.items[first].kind == "turn":  # one for all of it, until it is looked at
+            self._column.replace(first, last, turn.items())
         self._fed, self._ending, self._thinking_since = turn, None, None
         self._show(turn)
 
