@@ -36,6 +36,7 @@ _PLAIN = (
     ("room", "make_room", "make room in a full context"),
     ("editor", "editor", "write the prompt in your editor"),
     ("prompts", "prompts", "prompts sent before"),
+    ("compare", "compare", "two versions side by side"),
     ("import", "import", "take in conversations from a file"),
     ("options", "options", "all options and where each comes from"),
     ("format", "options('format')", "whether answers are text, JSON or of a schema"),
