@@ -333,6 +333,42 @@ async def test_columns_scroll_together_by_paragraph_until_they_are_let_go(tmp_pa
             await s.until(lambda: left.scroll_offset.y == 0)
 
 
+async def test_a_version_that_comes_meanwhile_moves_nothing_and_is_counted(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        half = Gate()
+        server.route(
+            "POST",
+            "/api/chat",
+            [
+                Stream(piece(long(40, "alpha")), end()),
+                Stream(piece(long(30, "beta")), half, end()),
+                Stream(piece("Third."), end()),
+            ],
+        )
+        async with opened(server, tmp_path) as s:
+            await say(s, "why")
+            conversation = chat(s).conversation
+            await pick(s, "gem", "qwe")
+            await half.reached()
+            await compare(s)
+            await s.pilot.press("tab", "pagedown")
+            left = column(s, 0).text
+            await s.until(lambda: left.scroll_offset.y > 0)
+            before = left.scroll_offset.y
+            half.open()
+            await s.until(lambda: conversation.turns[-1].text == "Third." and "answering" not in s.text())
+            assert left.scroll_offset.y == before
+            assert "Compare  3 versions" in s.text()
+            assert "gemma3:270m 2 of 3" in s.text()
+            await s.pilot.press("escape")
+            await s.until(lambda: not isinstance(s.screen, ChatCompare))
+            serve(server, "Fourth.")
+            await s.pilot.press("ctrl+r")
+            await s.until(lambda: "Fourth." in s.text() and composer(s).ready)
+            await compare(s)
+            assert "Compare  4 versions" in s.text()
+
+
 async def test_a_diff_scrolls_together_word_by_word(tmp_path: Path) -> None:
     async with LocalServer() as server:
         same = "\n".join(f"line {n}" for n in range(200))

@@ -93,6 +93,7 @@ class ChatCompare(Room):
         self.conversation = conversation
         self.taken: Turn | None = None
         self._answers = answers
+        self._leave_answers: Callable[[], None] = _nothing
         self._stop = stop
         versions = conversation.siblings(turn)
         at = versions.index(turn)
@@ -113,9 +114,13 @@ class ChatCompare(Room):
     def on_mount(self) -> None:
         """Shows both, and what comes of them from now on."""
         self.query_one("#compare-question").display = self._shown[0].role == "assistant"
-        self._unsubscribe.append(self._answers.listen(self))
+        self._leave_answers = self._answers.listen(self)
         self.set_interval(1.0, self.show_progress)
         self.call_after_refresh(self._show_both)
+
+    def on_unmount(self) -> None:
+        """Answers go on without it."""
+        self._leave_answers()
 
     def _show_both(self) -> None:
         for number in range(len(self._shown)):
@@ -135,13 +140,16 @@ class ChatCompare(Room):
         return self._answers.of(self.conversation) is not None
 
     def _show(self, number: int) -> None:
-        turn, versions = self._shown[number], self.versions
+        turn = self._shown[number]
         view = words.view_of(turn, words.colours(self.conversation).get(turn.model), self.now())
         figures, view.note, view.suffix = view.note, "", ""
         if turn.status in ("failed", "unfinished"):
             figures, view.note = "", figures
-        place = versions.index(turn) + 1 if turn in versions else 1
-        self.columns.show(number, ColumnView(view, f"{place} of {len(versions)}", figures))
+        self.columns.show(number, ColumnView(view, self._place_of(turn), figures))
+
+    def _place_of(self, turn: Turn) -> str:
+        ids = [one.id for one in self.versions]
+        return f"{ids.index(turn.id) + 1} of {len(ids)}" if turn.id in ids else ""
 
     def _show_head(self) -> None:
         parts = [("Compare", "bold"), (f"  {len(self.versions)} versions", "$muted")]
@@ -182,8 +190,10 @@ class ChatCompare(Room):
             for number, turn in enumerate(self._shown):
                 if turn.id == answer.id:
                     self._shown[number] = answer
-                self._show(number)
-            self._show_diff()
+                    self._show(number)
+                    self._show_diff()
+                else:
+                    self.columns.show_detail(number, self._place_of(turn))
             self.show_progress()
 
     def answer_grew(self, answering: Answering, *, text: str = "", thinking: str = "") -> None:
@@ -204,13 +214,17 @@ class ChatCompare(Room):
         if len(versions) < 2:
             self.dismiss()
             return
+        shown = answer.id in [turn.id for turn in self._shown]
         for number, turn in enumerate(self._shown):
-            if turn not in versions:
+            if turn.id in [one.id for one in versions]:
+                self.columns.show_detail(number, self._place_of(turn))
+            else:
                 other = self._shown[1 - number]
-                self._shown[number] = next(one for one in reversed(versions) if one is not other)
+                self._shown[number] = next(one for one in reversed(versions) if one.id != other.id)
                 self._show(number)
+        if shown:
+            self._show_diff()
         self.show_progress()
-        self._show_diff()
 
     # ------------------------------------------------------------ word diff
 
@@ -262,8 +276,8 @@ class ChatCompare(Room):
         """Show the version before (−1) or after (1) in this column; the one in the other column is left out."""
         number, versions = self.columns.current, self.versions
         other = self._shown[1 - number]
-        choice = [one for one in versions if one is not other]
-        at = choice.index(self._shown[number]) if self._shown[number] in choice else 0
+        choice = [one for one in versions if one.id != other.id]
+        at = next((n for n, one in enumerate(choice) if one.id == self._shown[number].id), 0)
         self._shown[number] = choice[(at + step) % len(choice)]
         self._show(number)
         self._show_diff()
@@ -304,6 +318,10 @@ class ChatCompare(Room):
 
         event.stop()
         open_link(self.app, event.href)
+
+
+def _nothing() -> None:
+    """Before it listens."""
 
 
 def _beginning(text: str) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from codomyrmex_ollama_tui.ui.widgets.transcript import Status
 
-CELLS_FOR_EACH = 50
+CELLS_FOR_EACH = 49
 """Cells of a column at least; with less room there is one at a time."""
 
 
@@ -253,6 +253,14 @@ class AnswerColumns(Vertical):
         for column in self.showing(turn_id):
             column.text.feed_thinking(thinking)
             column.text.feed(text)
+
+    def show_detail(self, number: int, detail: str) -> None:
+        """Changes what stands behind the name of a column."""
+        column = self.columns[number]
+        if column.view is not None:
+            column.view.detail = detail
+            column.show_figures(column.view.figures)
+            self._show_tabs()
 
     def finish(self, turn_id: str, *, figures: str, note: str, status: Status) -> None:
         """No more of an answer will come."""
