@@ -202,3 +202,15 @@ async def test_a_new_chat_without_a_past_begins_with_the_newest_model(tmp_path: 
         async with stage(server.url, tmp_path, screen="chat", data=tmp_path / "data") as s:
             await s.ready()
             await s.until(lambda: chat(s).conversation.model == "gemma3:1b")
+
+
+async def test_a_letter_at_the_system_prompt_opens_its_box_with_it(tmp_path: Path) -> None:
+    async with LocalServer() as server, options(server, tmp_path) as s:
+        await go_to(s, "system")
+        form(s).query_one(Input).value = "B"
+        await s.until(lambda: "Sent before every question" in s.text())
+        await s.pilot.press(*"e", "ctrl+s")
+        await s.until(lambda: isinstance(s.screen, ChatOptions) and line(s, "system") != "")
+        await s.pilot.press("ctrl+s")
+        await s.until(lambda: composer(s).has_focus)
+        assert chat(s).conversation.system == "Be"

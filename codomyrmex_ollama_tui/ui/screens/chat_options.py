@@ -104,7 +104,7 @@ class ChatOptions(ModalScreen[ChatSettings]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(f"Options of this conversation · {one_line(self._model, 36)}").markup
             dialog.border_subtitle = keys_line(
-                ("enter", "set"), ("^r", "reset"), ("f8", "reset all"), ("^s", "keep"), ("esc", "cancel")
+                ("enter", "set"), ("^r", "reset"), ("F8", "reset all"), ("^s", "keep"), ("esc", "cancel")
             ).markup
             yield OptionList(markup=False)
             yield Static(classes="meaning")
@@ -178,12 +178,13 @@ class ChatOptions(ModalScreen[ChatSettings]):
         allowed = ALLOWED[name] if rule is None else rule.allowed
         if name == "preset":
             allowed = ", ".join(self._settings.presets)
-        words = Content.assemble((f"{one_line(allowed, 140)}. ", "$foreground"), (clean(meaning), "$muted"))
-        self.query_one(".meaning", Static).update(words)
+        about = Content.assemble((f"{one_line(allowed, 140)}. ", "$foreground"), (clean(meaning), "$muted"))
+        self.query_one(".meaning", Static).update(about)
         suggested = self._suggestions(name)
         box.suggester = SuggestFromList(suggested, case_sensitive=False) if suggested else None
         below, origin = self._below(name)
-        box.placeholder = one_line(f"{below}, {origin}" if origin else below, 60)
+        words = f"{below}, {origin}" if origin else below
+        box.placeholder = "enter writes it" if name == "system" else one_line(words, 60)
         with box.prevent(Input.Changed):
             box.value = self._written(name)
         box.cursor_position = len(box.value)
@@ -205,7 +206,7 @@ class ChatOptions(ModalScreen[ChatSettings]):
         return ("yes", "no") if rule is not None and rule.kind == "bool" else _WORDS.get(name, ())
 
     def _written(self, name: str) -> str:
-        return one_line(as_text(self._chosen.own(name)), 10_000)
+        return "" if name == "system" else one_line(as_text(self._chosen.own(name)), 10_000)
 
     # ------------------------------------------------------------ what is done
 
@@ -226,21 +227,25 @@ class ChatOptions(ModalScreen[ChatSettings]):
         self.query_one(".problem", Static).update(Content(f"✕ {clean(words)}"))
 
     @on(Input.Changed)
-    def _typed(self) -> None:
+    def _typed(self, event: Input.Changed) -> None:
         self.query_one(".problem", Static).update("")
+        if self.field == "system" and event.value:  # may have many lines, so it has a box of its own
+            with event.input.prevent(Input.Changed):
+                event.input.value = ""
+            self._write_system(event.value)
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
         if self.field == "system":
-            self._write_system()
+            self._write_system("")
         elif self._take():
             self._show_field()
 
     @work(exclusive=True)
-    async def _write_system(self) -> None:
+    async def _write_system(self, typed: str) -> None:
         from codomyrmex_ollama_tui.ui.screens.system_prompt import SystemPrompt  # seldom needed
 
-        text = await self.app.push_screen_wait(SystemPrompt(self._chosen.system))
+        text = await self.app.push_screen_wait(SystemPrompt(self._chosen.system + typed))
         if text is not None:
             self._chosen = self._chosen.with_text("system", text)
             self._draw()

@@ -44,6 +44,11 @@ class SystemPrompt(ModalScreen[str]):
             yield Static(Content("Sent before every question. Empty leaves the model's own."), classes="words")
             yield TextArea(clean(self._text), soft_wrap=True, highlight_cursor_line=False)
 
+    def on_mount(self) -> None:
+        """Writing goes on at the end of what is there."""
+        box = self.query_one(TextArea)
+        box.move_cursor(box.document.end)
+
     def action_keep(self) -> None:
         """Take what is written."""
         self.dismiss(self.query_one(TextArea).text.strip())
