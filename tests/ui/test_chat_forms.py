@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,17 @@ def test_a_schema_that_is_none_is_found_before_it_is_used() -> None:
     assert problem_with_schema(SCHEMA) == ""
     assert problem_with_schema({"type": 5}) != ""
     assert "nothing is fetched" in problem_with_schema({"$ref": "https://example.org/schema.json"})
+
+
+def test_without_the_extra_the_schema_is_said_not_to_be_checked() -> None:
+    program = (
+        "import sys; sys.modules['fastjsonschema'] = None\n"  # as where it is not installed
+        "from codomyrmex_ollama_tui.domain.assertions import format_words, problem_with_schema\n"
+        "print(repr(problem_with_schema({'type': 5})), format_words('{}', {'type': 'object'}))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    missing = "schemas are checked by fastjsonschema, which is not installed: install the extra `bench`"
+    assert said == f"'' valid JSON, schema not checked: {missing}"
 
 
 async def test_an_answer_is_compared_with_the_schema_of_its_conversation(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ async def test_every_option_is_shown_with_its_value_and_its_layer(tmp_path: Path
         assert line(s, "top_p").split() == ["top_p", "0.95", "Modelfile"]
         assert line(s, "stop").split() == ["stop", "<|im_end|>", "Modelfile"]
         assert line(s, "top_k").split() == ["top_k", "40", "server", "default"]
+        await put(s, "preset", "precise")
+        assert line(s, "temperature").split() == ["temperature", "0.1", "preset", "precise"]
         await put(s, "preset", "mine")
         assert line(s, "temperature").split() == ["temperature", "0.9", "preset", "mine"]
         await put(s, "temperature", "0.2")

@@ -154,7 +154,7 @@ class ChatOptions(ModalScreen[ChatSettings]):
         found = self._explained.get(name)
         if found is None:
             return _NOTHING.get(name, "the server chooses"), SERVER_DEFAULT if name == "keep_alive" else ""
-        origin = HERE if found.origin == CALL else found.origin
+        origin = HERE if found.origin == CALL else found.origin.removesuffix(" (shipped)")
         if found.value is None or found.value == ():
             return "none" if name == "stop" else "the server chooses", origin
         return as_text(found.value), origin
@@ -197,7 +197,7 @@ class ChatOptions(ModalScreen[ChatSettings]):
         if not found.below:
             return _NOTHING.get(name, "the server chooses"), ""
         origin, value = found.below[0]
-        return as_text(value) or "the server chooses", origin
+        return as_text(value) or "the server chooses", origin.removesuffix(" (shipped)")
 
     def _suggestions(self, name: str) -> tuple[str, ...]:
         if name == "preset":
