@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 from codomyrmex_ollama_tui.ui.screens.chat_options import ChatOptions
 from tests.support.server import LocalServer, Reply
 from tests.ui.chat_talk import MODEL, SMALL, answers, chat, composer, disk, say
-from tests.ui.stage import Stage, furnish, model, stage
+from tests.ui.stage import Stage, furnish, loaded, model, stage
 
 CONFIG = """
 [options]
@@ -216,3 +216,22 @@ async def test_a_letter_at_the_system_prompt_opens_its_box_with_it(tmp_path: Pat
         await s.pilot.press("ctrl+s")
         await s.until(lambda: composer(s).has_focus)
         assert chat(s).conversation.system == "Be"
+
+
+async def test_p2_no_context_is_forced_and_the_one_in_force_is_shown(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        furnish(server, [SMALL], [loaded(MODEL, 512_000_000, context=8192)])
+        answers(server, "So.", "Also.")
+        async with stage(server.url, tmp_path, screen="chat", model=MODEL, size=(120, 40)) as s:
+            await s.ready()
+            await say(s, "why")
+            assert "options" not in server.asked("/api/chat")[-1].json
+            await s.until(lambda: "context 8,192" in s.text())
+            furnish(server, [SMALL], [loaded(MODEL, 512_000_000, context=2048)])
+            await open_form(s)
+            await put(s, "num_ctx", "2048")
+            await s.pilot.press("ctrl+s")
+            await s.until(lambda: composer(s).has_focus)
+            await say(s, "and")
+            assert server.asked("/api/chat")[-1].json["options"] == {"num_ctx": 2048}
+            await s.until(lambda: "context 2,048" in s.text())
