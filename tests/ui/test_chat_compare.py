@@ -198,6 +198,16 @@ async def test_two_versions_stand_side_by_side_with_names_and_figures(tmp_path: 
             assert "▌smollm2:135m ‹ 1 of 2 ›" in s.text()
 
 
+async def test_how_an_answer_ended_is_told_where_not_all_figures_have_room(tmp_path: Path) -> None:
+    async with LocalServer() as server:
+        cut = [Stream(piece("Half a"), end(reason="length", load=9.5)) for _ in range(2)]
+        server.route("POST", "/api/chat", cut)
+        async with opened(server, tmp_path, (108, 30)) as s:
+            await two_versions(s)
+            assert any(line.count("41.8 tokens/s") == 2 for line in s.text().splitlines())
+            assert any(line.count("cut at the limit of its length") == 2 for line in s.text().splitlines())
+
+
 async def test_a_narrow_terminal_shows_one_at_a_time_with_tabs(tmp_path: Path) -> None:
     async with LocalServer() as server:
         serve(server, "One answer.", "Other answer.")

@@ -61,12 +61,12 @@ class ChatCompare(Room):
     BINDINGS = bindings(ROSTER)
     DEFAULT_CSS = """
     ChatCompare {
-        #compare-head { height: 1; margin: 1 2 0 2; }
-        #compare-question { height: auto; max-height: 3; margin: 1 2 0 2; padding: 0 1; border-left: outer $faint; }
+        #compare-head { height: 1; margin: 1 0 0 2; }
+        #compare-question { height: auto; max-height: 3; margin: 1 0 0 2; padding: 0 1; border-left: outer $faint; }
         #compare-columns { margin: 1 1 0 1; }
         &.-wide AnswerColumn { padding: 1 0 0 1; }
-        &.-narrow #compare-head { margin: 0 2; }
-        &.-narrow #compare-question { margin: 0 2; max-height: 2; }
+        &.-narrow #compare-head { margin: 0 0 0 2; }
+        &.-narrow #compare-question { margin: 0 0 0 2; max-height: 2; }
         &.-narrow #compare-columns { margin: 0 1; }
     }
     """

@@ -142,9 +142,9 @@ class AnswerColumn(Vertical):
         if self.view is None:
             return
         self.view.figures = figures
-        room = max(10, self.size.width - 4)
+        room = max(10, self.outer_size.width - 6)  # the corners, and a blank on each side
         self.border_title = _title(self.view).truncate(room, ellipsis=True).markup
-        self.border_subtitle = Content(one_line(figures)).truncate(room, ellipsis=True).markup
+        self.border_subtitle = _fitting(figures, room).markup
 
     def on_resize(self, _event: events.Resize) -> None:
         """As much of the title as there is room for."""
@@ -322,6 +322,14 @@ class AnswerColumns(Vertical):
         for column in self.columns:
             if column.diff is not leader:
                 column.diff.go_to(spot)
+
+
+def _fitting(figures: str, room: int) -> Content:
+    """As many figures as there is room for; the first and the last, which says how it ended, stay longest."""
+    parts = one_line(figures).split(" · ")
+    while len(parts) > 2 and Content(" · ".join(parts)).cell_length > room:
+        del parts[1]
+    return Content(" · ".join(parts)).truncate(room, ellipsis=True)
 
 
 def _colour(view: ColumnView) -> str:
