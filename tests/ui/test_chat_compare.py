@@ -1,48 +1,21 @@
-"""Other models asked the same, and two versions side by side: as they stream, scrolled together, word by word."""
+"""Two versions of a turn side by side: as they stream, scrolled together, word by word."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
 
 from codomyrmex_ollama_tui.ui.screens.chat_compare import ChatCompare
 from codomyrmex_ollama_tui.ui.screens.help import HelpScreen
-from codomyrmex_ollama_tui.ui.screens.model_picker import ModelPicker
 from codomyrmex_ollama_tui.ui.widgets.answer_columns import AnswerColumn
 from tests.support.server import Gate, LocalServer, Reply, Stream
-from tests.ui.chat_talk import MODEL, SMALL, chat, composer, end, piece, say, texts
-from tests.ui.stage import Stage, furnish, model, stage
+from tests.ui.chat_talk import chat, composer, end, piece, say, texts
+from tests.ui.stage import Stage
+from tests.ui.versions_talk import opened, pick, serve
 
-GEMMA = model("gemma3:270m", 253_000_000, family="gemma3", digest="b")
-QWEN = model("qwen3:0.6b", 523_000_000, family="qwen3", digest="c")
 FIRST = "The sky is blue, since air scatters short waves."
 SECOND = "The sky is blue because air scatters short waves most."
-
-
-@asynccontextmanager
-async def opened(server: LocalServer, folder: Path, size: tuple[int, int] = (120, 40)) -> AsyncGenerator[Stage, None]:
-    """The chat screen of a server with three models."""
-    furnish(server, [SMALL, GEMMA, QWEN])
-    async with stage(server.url, folder, screen="chat", model=MODEL, size=size) as s:
-        await s.ready()
-        yield s
-
-
-async def pick(s: Stage, *names: str) -> None:
-    """ctrl+o; marks some models and asks them."""
-    await s.pilot.press("ctrl+o")
-    await s.until(lambda: isinstance(s.screen, ModelPicker) and "3 models" in s.text())
-    for name in names:
-        s.screen.query_one(Input).value = name
-        await s.until(lambda: "1 of 3" in s.text())
-        await s.pilot.press("tab")
-        s.screen.query_one(Input).value = ""
-        await s.until(lambda: "3 models" in s.text())
-    await s.pilot.press("enter")
 
 
 async def compare(s: Stage) -> ChatCompare:
@@ -74,97 +47,6 @@ async def two_versions(s: Stage) -> ChatCompare:
     await s.pilot.press("ctrl+r")
     await s.until(lambda: composer(s).ready and len(chat(s).conversation.tree) == 3)
     return await compare(s)
-
-
-def serve(server: LocalServer, *answers: str) -> None:
-    server.route("POST", "/api/chat", [Stream(piece(text), end()) for text in answers])
-
-
-# ---------------------------------------------------------------- several models
-
-
-async def test_p24_marked_models_are_asked_one_after_the_other_and_what_follows_is_told(tmp_path: Path) -> None:
-    async with LocalServer() as server:
-        half, half_more = Gate(), Gate()
-        server.route(
-            "POST",
-            "/api/chat",
-            [
-                Stream(piece("First."), end()),
-                Stream(piece("Second"), half, piece("."), end()),
-                Stream(piece("Third"), half_more, piece("."), end()),
-            ],
-        )
-        async with opened(server, tmp_path) as s:
-            await say(s, "why")
-            await pick(s, "gem", "qwe")
-            await half.reached()
-            await s.until(lambda: "then qwen3:0.6b" in s.text())
-            assert "▌gemma3:270m ‹ 2 of 2 ›" in s.text()
-            assert len(server.asked("/api/chat")) == 2
-            half.open()
-            await half_more.reached()
-            await s.until(lambda: "▌qwen3:0.6b ‹ 3 of 3 ›" in s.text())
-            assert "then" not in s.text()
-            half_more.open()
-            await s.until(lambda: composer(s).ready)
-            asked = [request.json for request in server.asked("/api/chat")]
-            assert [one["model"] for one in asked] == [MODEL, "gemma3:270m", "qwen3:0.6b"]
-            assert all(one["messages"] == [{"role": "user", "content": "why"}] for one in asked)
-            tree = chat(s).conversation.tree.values()
-            assert [turn.text for turn in tree] == ["why", "First.", "Second.", "Third."]
-            assert chat(s).conversation.model == MODEL
-
-
-async def test_esc_stops_the_answer_and_asks_no_further_model(tmp_path: Path) -> None:
-    async with LocalServer() as server:
-        server.route("POST", "/api/chat", [Stream(piece("First."), end()), Stream(piece("Second"), Gate())])
-        async with opened(server, tmp_path) as s:
-            await say(s, "why")
-            await pick(s, "gem", "qwe")
-            await s.until(lambda: "Second" in s.text())
-            await s.pilot.press("escape")
-            await server.asked("/api/chat")[1].closed.wait()
-            await s.until(lambda: composer(s).ready and "stopped" in s.text())
-            await s.settle()
-            assert len(server.asked("/api/chat")) == 2
-            assert texts(chat(s).conversation) == ["why", "Second"]
-
-
-async def test_a_model_that_fails_does_not_hold_up_those_that_follow(tmp_path: Path) -> None:
-    async with LocalServer() as server:
-        broken = Reply(json={"error": "no memory left"}, status=500)
-        server.route("POST", "/api/chat", [Stream(piece("First."), end()), broken, Stream(piece("Third."), end())])
-        async with opened(server, tmp_path) as s:
-            await say(s, "why")
-            await pick(s, "gem", "qwe")
-            await s.until(lambda: "Third." in s.text() and composer(s).ready)
-            assert "no memory left" in s.text()
-            assert "▌qwen3:0.6b ‹ 2 of 2 ›" in s.text()
-
-
-async def test_models_are_asked_on_while_another_conversation_is_open(tmp_path: Path) -> None:
-    async with LocalServer() as server:
-        half = Gate()
-        server.route(
-            "POST",
-            "/api/chat",
-            [
-                Stream(piece("First."), end()),
-                Stream(piece("Second"), half, piece("."), end()),
-                Stream(piece("Third."), end()),
-            ],
-        )
-        async with opened(server, tmp_path) as s:
-            await say(s, "why")
-            asked = chat(s).conversation
-            await pick(s, "gem", "qwe")
-            await half.reached()
-            await s.pilot.press("ctrl+n")
-            half.open()
-            await s.until(lambda: texts(asked) == ["why", "Third."] and asked.turns[-1].status == "complete")
-            assert chat(s).conversation is not asked
-            assert not chat(s).conversation.turns
 
 
 # ---------------------------------------------------------------- side by side
