@@ -53,7 +53,8 @@ def progress(
     """
     waited = elapsed(now - answering.asked_at)
     if answering.first_at is None:
-        why = "for other answers to end" if queued else waiting_for(answering.conversation.model, phase, running)
+        model = answering.answer.model if answering.answer is not None else answering.conversation.model
+        why = "for other answers to end" if queued else waiting_for(model, phase, running)
         words = [f"waiting {waited}", why]
         return " · ".join(filter(None, words))
     words = [waited]

@@ -5,27 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.server import Gate, LocalServer, Reply, Stream
-from tests.ui.chat_talk import MODEL, chat, composer, end, piece, say, texts
-from tests.ui.versions_talk import opened, pick
+from tests.ui.chat_talk import MODEL, SMALL, chat, composer, end, piece, say, texts
+from tests.ui.stage import furnish, loaded
+from tests.ui.versions_talk import GEMMA, QWEN, opened, pick
 
 
 async def test_p24_marked_models_are_asked_one_after_the_other_and_what_follows_is_told(tmp_path: Path) -> None:
     async with LocalServer() as server:
-        half, half_more = Gate(), Gate()
+        first, half, half_more = Gate(), Gate(), Gate()
         server.route(
             "POST",
             "/api/chat",
             [
                 Stream(piece("First."), end()),
-                Stream(piece("Second"), half, piece("."), end()),
+                Stream(first, piece("Second"), half, piece("."), end()),
                 Stream(piece("Third"), half_more, piece("."), end()),
             ],
         )
         async with opened(server, tmp_path) as s:
             await say(s, "why")
+            furnish(server, [SMALL, GEMMA, QWEN], [loaded(MODEL, 200_000_000)])
             await pick(s, "gem", "qwe")
+            await first.reached()
+            await s.until(lambda: len(chat(s).running_models) == 1)
+            s.clock.go(3)
+            chat(s).show_progress()
+            await s.until(lambda: "not in memory yet: loading · then qwen3:0.6b" in s.text())
+            first.open()
             await half.reached()
-            await s.until(lambda: "then qwen3:0.6b" in s.text())
+            await s.until(lambda: "Second" in s.text() and "then qwen3:0.6b" in s.text())
             assert "▌gemma3:270m ‹ 2 of 2 ›" in s.text()
             assert len(server.asked("/api/chat")) == 2
             half.open()
