@@ -93,8 +93,10 @@ def check(transcript: Transcript) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=25), st.randoms(use_true_random=False))
-async def test_rows_heights_and_places_agree(steps: list[str], random: Random) -> None:
+@given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=25), st.integers(0, 2**32 - 1))
+async def test_rows_heights_and_places_agree(steps: list[str], seed: int) -> None:
+    # not st.randoms(): how much is drawn from it may depend on what a timer has painted by then
+    random = Random(seed)
     app = Host(random.choice([40, 100]))
     async with app.run_test(size=(random.randint(20, 110), random.randint(4, 30))) as pilot:
         for number, step in enumerate(steps):
