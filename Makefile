@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-outputs               saving, listing and searching with 100,000 records'
 	@echo 'make bench-batch                 throughput of a batch beside bare httpx'
 	@echo 'make bench-imports               import of the library beside httpx and pydantic'
+	@echo 'make bench-pulls                 what a running pull costs, at a real rate and at 10,000 lines a second'
 	@echo 'make bench-size                  installed size of the core'
 	@echo 'make setup                       install again (after adding a system library, say)'
 	@echo 'make clean                       remove .venv and what tests leave behind'
@@ -79,6 +80,9 @@ bench-batch: .venv/.installed-dev
 
 bench-imports: .venv/.installed-dev
 	$(PYTHON) -m benchmarks.imports
+
+bench-pulls: .venv/.installed-dev
+	$(PYTHON) -m benchmarks.pulls
 
 bench-size: .venv/.installed-run
 	$(PYTHON) -m benchmarks.install_size

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Seconds between states while nothing comes from the server, so that speed and stall are told."""
-TELL_EVERY = 0.1
+TELL_EVERY = 0.2
 """Seconds between two states of one pull, however many lines come; another phase is told at once."""
 KEEP_EVERY = 5.0
 """Seconds between two times that the figures of a pull are written down."""
