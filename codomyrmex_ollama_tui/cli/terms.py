@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
+
     from codomyrmex_ollama_tui.domain.errors import OllamaError
 
 OK = 0
@@ -83,6 +85,11 @@ def file_words(error: OSError) -> str:
     if error.filename:
         return f"{error.filename}: {error.strerror}"
     return error.strerror or str(error)
+
+
+def can_ask(given: argparse.Namespace) -> bool:
+    """Whether there is a person who can be asked; with --json never."""
+    return not given.json and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def ask(question: str) -> bool:

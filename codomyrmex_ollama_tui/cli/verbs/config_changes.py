@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codomyrmex_ollama_tui.cli import tables
 from codomyrmex_ollama_tui.cli.parser import leaf
-from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, file_words, is_terminal, tell
+from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, can_ask, file_words, tell
 from codomyrmex_ollama_tui.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ async def import_(house: House, given: argparse.Namespace) -> int:
 
 
 def _check_reset(given: argparse.Namespace) -> int | None:
-    if not given.yes and (given.json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr))):
+    if not given.yes and not can_ask(given):
         raise Failure("nobody can be asked here: add --yes", USAGE_ERROR)
     return None
 

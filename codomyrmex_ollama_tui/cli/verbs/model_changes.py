@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from codomyrmex_ollama_tui.cli import tables
-from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, is_terminal, listed, sentence, tell
+from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, can_ask, listed, sentence, tell
 from codomyrmex_ollama_tui.cli.verbs.models import find_named, tell_missing
 from codomyrmex_ollama_tui.domain.errors import OllamaError, ServerUnreachable
 from codomyrmex_ollama_tui.domain.names import parse_name, problem_with_name, same_model
@@ -109,7 +108,7 @@ def allow(given: argparse.Namespace, question: str, why: str) -> None:
     """
     if given.yes:
         return
-    if given.json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if not can_ask(given):
         raise Failure(f"{why}: say --yes where nobody can be asked", USAGE_ERROR)
     if not ask(question):
         raise Failure("nothing was changed")

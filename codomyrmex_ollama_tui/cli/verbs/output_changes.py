@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.cli import tables
 from codomyrmex_ollama_tui.cli.parser import leaf
 from codomyrmex_ollama_tui.cli.tables import Cell, Column
-from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, is_terminal, tell
+from codomyrmex_ollama_tui.cli.terms import FAILED, OK, USAGE_ERROR, Failure, ask, can_ask, is_terminal, tell
 from codomyrmex_ollama_tui.cli.verbs.output_records import (
     add_filters,
     age,
@@ -213,7 +213,7 @@ def _check_clean(given: argparse.Namespace) -> int | None:
     if given.older_than is None and given.larger_than is None:
         given.older_than = age(DEFAULT_AGE)
     asks = not (given.dry_run or given.yes)
-    if asks and (given.json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr))):
+    if asks and not can_ask(given):
         raise Failure("nobody can be asked here: add --yes, or --dry-run to see what would go", USAGE_ERROR)
     return None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from codomyrmex_ollama_tui.cli import tables
 from codomyrmex_ollama_tui.cli.parser import leaf, meant
 from codomyrmex_ollama_tui.cli.tables import Cell, Column
-from codomyrmex_ollama_tui.cli.terms import FAILED, NO_SERVER, OK, USAGE_ERROR, Failure, ask, is_terminal, tell
+from codomyrmex_ollama_tui.cli.terms import FAILED, NO_SERVER, OK, USAGE_ERROR, Failure, ask, can_ask, is_terminal, tell
 from codomyrmex_ollama_tui.store.profiles import from_environment
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _target(house: House, name: str) -> tuple[Address, Access | None]:
 
 
 def _check_removal(given: argparse.Namespace) -> int | None:
-    if not given.yes and (given.json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr))):
+    if not given.yes and not can_ask(given):
         raise Failure("nobody can be asked here: add --yes", USAGE_ERROR)
     return None
 
